@@ -14,7 +14,8 @@
 //! tasks alone. For all else nobody says who it is, because nothing depends on it. A block
 //! is taken if the network key that the chain drew as the job's coordinator has signed it, whoever brings it; and a member's word is about what
 //! it found in its own copy of the log, is meant for the chain, and gives nobody anything who has not the
-//! log. A member tells nobody its copy: a device could read there what others answered.
+//! log. A member tells others of its copy what speaks of settled tasks alone, until the job is over
+//! (`jobs_copiedLog`): in all of it a device could read what others answered.
 
 use crate::Blob;
 use codec::Encode;

@@ -31,6 +31,7 @@
 //! jobs_receipts(job, first)                      which replicas of settled tasks have a receipt
 //! jobs_receipt(job, task, replica)               a file that `quern verify` checks
 //! jobs_log(job, from)                            blocks of the job's log, signed by its coordinator
+//! jobs_copiedLog(job, place, from)               blocks of the copy that another one of its group keeps
 //!
 //! jobs_explainJob(job), jobs_explainTask(job, task), jobs_explainDevice(device)
 //!                                                what keeps it waiting, and what happens next
@@ -419,6 +420,13 @@ pub trait JobsApi {
     /// there are no more by now.
     #[method(name = "log", with_extensions)]
     async fn log(&self, job: JobId, from: u64) -> RpcResult<LogPage>;
+
+    /// The signed blocks of the copy that this masternode keeps of the log that the member at a place of the
+    /// job's group writes, or wrote before others went on with the job: from the one with index `from` on, within
+    /// the limits of [`log`](JobsApiServer::log). It ends before the first block that speaks of a task which is
+    /// not settled, as long as the job is not over.
+    #[method(name = "copiedLog", with_extensions)]
+    async fn copied_log(&self, job: JobId, place: u8, from: u64) -> RpcResult<LogPage>;
 
     /// What keeps a job waiting that this masternode coordinates.
     #[method(name = "explainJob", with_extensions)]

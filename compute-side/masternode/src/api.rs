@@ -438,6 +438,16 @@ impl JobsApiServer for Api {
         Ok(log::page(self, over, job, from).await?)
     }
 
+    async fn copied_log(
+        &self,
+        over: &Extensions,
+        job: JobId,
+        place: u8,
+        from: u64,
+    ) -> RpcResult<LogPage> {
+        Ok(log::copied_page(self, over, (job, place), from).await?)
+    }
+
     async fn explain_job(&self, over: &Extensions, job: JobId) -> RpcResult<JobExplanation> {
         Ok(grid::explain_job(self, over, job).await?)
     }

@@ -50,6 +50,19 @@ pub async fn fetch_log(
     read(page.map_err(ApiFailure::from)?, job, from)
 }
 
+/// The same of the copy that a masternode keeps of the log of the member at a place of the job's group. Until
+/// the job is over it ends before the first block that speaks of a task which is not settled, so fewer blocks
+/// may come than `total` says.
+pub async fn fetch_copied_log(
+    connection: &WsClient,
+    job: JobId,
+    place: u8,
+    from: u64,
+) -> Result<LogPart, FetchLogError> {
+    let page = connection.copied_log(job, place, from).await;
+    read(page.map_err(ApiFailure::from)?, job, from)
+}
+
 /// The blocks of an answer, if they are those that were asked for.
 fn read(page: LogPage, job: JobId, from: u64) -> Result<LogPart, FetchLogError> {
     let LogPage { blocks, total } = page;

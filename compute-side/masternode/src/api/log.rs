@@ -4,10 +4,13 @@
 //! read at a time, and few in all.
 
 use super::{Api, Audience};
+use crate::store::StoreError;
 use jsonrpsee::{ConnectionId, Extensions};
+use quern_joblog::SignedBlock;
 use quern_jobs_api::{ApiError, Blob, LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX, LogPage};
+use quern_ledger::ChainError;
 use quern_primitives::{
-    JobId,
+    JobId, TaskIndex,
     job::{JobEnd, JobState},
 };
 use std::{
@@ -83,11 +86,122 @@ pub(super) async fn page(
     .await
 }
 
+/// Of a copy, what may be told to anybody.
+#[derive(Debug)]
+enum Telling {
+    /// All of it: the job is over.
+    Whole,
+    /// What speaks of these tasks alone, which are settled. What is not is computed, maybe again by who goes on
+    /// with the job, and a device could copy what others answered.
+    Settled(BTreeSet<TaskIndex>),
+}
+
+impl Telling {
+    /// By what the chain says of a job now; none of one that it does not know.
+    async fn of(api: &Api, job: JobId) -> Result<Option<Self>, ChainError> {
+        let state = api.shared.chain.at_finalised().await?;
+        let Some(known) = state.job(job).await? else {
+            return Ok(None);
+        };
+        Ok(Some(match is_over(&known.state) {
+            true => Self::Whole,
+            false => Self::Settled(state.settled_tasks(job).await?),
+        }))
+    }
+
+    /// The first of these blocks, up to one that is not to be told.
+    fn first(&self, page: Vec<Vec<u8>>) -> Vec<Blob> {
+        let told = page.into_iter().take_while(|block| self.tells(block));
+        told.map(Blob).collect()
+    }
+
+    fn tells(&self, block: &[u8]) -> bool {
+        let Self::Settled(settled) = self else {
+            return true;
+        };
+        // It was read before it was kept.
+        SignedBlock::read(block).is_ok_and(|block| {
+            let mut tasks = block.entries.iter().filter_map(|entry| entry.task());
+            tasks.all(|task| settled.contains(&task))
+        })
+    }
+}
+
+/// A page of the copy of a log that the member at a place of the job's group writes, or wrote.
+pub(super) async fn copied_page(
+    api: &Api,
+    over: &Extensions,
+    (job, place): (JobId, u8),
+    from: u64,
+) -> Result<LogPage, ApiError> {
+    let connection = over.get::<ConnectionId>().map_or(0, |id| id.0);
+    let reader = api.readers.place(connection)?;
+    if api.shared.job(job).is_none() {
+        return Err(ApiError::NotCoordinator);
+    }
+    let telling = Telling::of(api, job).await;
+    let telling = telling.map_err(|_| ApiError::Starting)?;
+    let telling = telling.ok_or(ApiError::NotCoordinator)?;
+    api.blocking(move |shared| {
+        // It is somebody's until the log is read, whether or not anybody waits for that still.
+        let _reader = reader;
+        let read = || {
+            let copy = shared.store.followed(job, place)?;
+            let page = copy.page(from, LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX)?;
+            Ok((page, copy.length()?))
+        };
+        let (page, total) = read().map_err(|_: StoreError| ApiError::Storage)?;
+        Ok(LogPage {
+            blocks: telling.first(page),
+            total,
+        })
+    })
+    .await
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_primitives::AccountId;
+    use quern_joblog::{End, Entry, LogBuilder, ReleaseCause};
+    use quern_primitives::{AccountId, DeviceId, GenesisHash, payload::NodeSecret};
+
+    /// A log of a block for each of these entries.
+    fn blocks(entries: &[Entry]) -> Vec<Vec<u8>> {
+        let node = NodeSecret::from_seed(&[3; 32]);
+        let mut log = LogBuilder::new(GenesisHash([1; 32]), JobId([2; 32]), node);
+        let block = |entry: &Entry| {
+            log.append(entry.clone(), 5).unwrap();
+            log.cut(5).unwrap().to_bytes()
+        };
+        entries.iter().map(block).collect()
+    }
+
+    #[test]
+    fn of_a_copy_nothing_is_told_of_a_task_that_is_not_settled_until_the_job_is_over() {
+        let of_task = |task| Entry::Released {
+            task,
+            replica: 0,
+            device: DeviceId([7; 32]),
+            cause: ReleaseCause::Late,
+        };
+        let blocks = blocks(&[
+            Entry::Queued { first: 0, tasks: 9 },
+            of_task(1),
+            of_task(2),
+            of_task(1),
+            Entry::Ended { end: End::Done },
+        ]);
+        let told = |telling: Telling, from: usize| telling.first(blocks[from..].to_vec()).len();
+        let settled = |tasks: &[TaskIndex]| Telling::Settled(tasks.iter().copied().collect());
+        assert_eq!(told(settled(&[]), 0), 1);
+        assert_eq!(told(settled(&[1]), 0), 2);
+        assert_eq!(told(settled(&[1]), 2), 0);
+        assert_eq!(told(settled(&[1]), 3), 2, "it speaks of settled tasks");
+        assert_eq!(told(settled(&[1, 2]), 0), 5);
+        assert_eq!(told(Telling::Whole, 0), 5);
+        assert!(settled(&[1]).first(vec![vec![1, 2, 3]]).is_empty());
+    }
 
     #[test]
     fn over_one_connection_one_log_is_read_at_a_time_and_few_in_all() {

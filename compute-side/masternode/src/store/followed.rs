@@ -112,6 +112,18 @@ impl Copied {
         }
         Ok(page)
     }
+
+    /// How many blocks it has.
+    pub(crate) fn length(&self) -> Result<u64, StoreError> {
+        let keys = block_key(self.job, self.place, 0)..=block_key(self.job, self.place, u64::MAX);
+        let Some(last) = self.blocks.range(keys)?.next_back() else {
+            return Ok(0);
+        };
+        let (key, _) = last?;
+        let key = key.value();
+        let index = key.last_chunk::<8>().copied().unwrap_or_default();
+        Ok(u64::from_be_bytes(index).saturating_add(1))
+    }
 }
 
 impl Copied {
@@ -371,6 +383,8 @@ mod tests {
         assert_eq!(read(JOB, 0, 1, 1, 99), [block(2)]);
         assert_eq!(read(JOB, 0, 0, 9, 1), [block(1)], "one block at least");
         assert_eq!(read(JOB, 1, 0, 9, 99), [block(3)]);
+        let length = |place| store.followed(JOB, place).unwrap().length().unwrap();
+        assert_eq!([0, 1, 2].map(length), [3, 1, 0]);
         assert!(
             store.lines(JOB).unwrap().is_empty(),
             "it is not its own log"
