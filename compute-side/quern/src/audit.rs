@@ -3,6 +3,7 @@
 mod again;
 mod books;
 mod facts;
+mod group;
 mod job;
 mod logs;
 mod progress;
@@ -10,6 +11,7 @@ mod range;
 mod receipts;
 mod report;
 mod totals;
+mod turns;
 
 use crate::context::Context;
 use anyhow::Context as _;

@@ -174,6 +174,12 @@ impl ChainFacts for Gathered {
     }
 }
 
+/// The chunk roots of a job's shards.
+pub(super) fn roots_of(manifest: &ValidatedManifest) -> Vec<Digest> {
+    let shards = manifest.shards().iter();
+    shards.map(|shard| shard.chunk_root).collect()
+}
+
 /// These devices as they were after a block, each with the account that the log names for it.
 async fn devices_at(
     proven: &Proven,

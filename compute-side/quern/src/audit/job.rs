@@ -2,11 +2,11 @@
 
 use super::{
     again::{Amount, Computed, NotHereError, Own},
-    facts::{Gathered, on_chain},
-    logs::{LogSource, Next},
+    facts::{on_chain, roots_of},
     progress::Progress,
     receipts::GivenReceipts,
     report::{Findings, JobReport, Log},
+    turns::{Following, Found, LogsFrom, differences},
 };
 use crate::{
     context::Context,
@@ -17,22 +17,22 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Args;
-use quern_dispute_rules::evidence::Leaf;
 use quern_ledger::{Chain, Proven};
 use quern_light::{Header, Trust};
 use quern_owner::{JobFolder, Masternode};
 use quern_primitives::{
-    GenesisHash, JobId, TaskIndex,
-    ids::{BatchSequence, Digest},
-    job::Agreement,
-    log::SignedAcknowledgement,
+    GenesisHash, JobId, TaskIndex, ids::Digest, job::Agreement, log::SignedAcknowledgement,
+    receipt::Answer,
 };
-use quern_recheck::{
-    Audited, Difference, Filing, Inputs, JobAudit, OnChain, Showing, Wanted, writer_of,
-};
+use quern_recheck::{AuditedTurn, Inputs, JobAudited, OnChain, Turn};
 use quern_shards::{keys::JobKey, manifest::ValidatedManifest};
 use quern_worker::acknowledgements;
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 use tokio::sync::OnceCell;
 
 /// Differences that are kept, and of which it is looked up what the chain would be shown.
@@ -43,9 +43,10 @@ pub(super) const KEPT_MAX: usize = 64;
 pub(crate) struct JobArgs {
     #[command(flatten)]
     name: JobName,
-    /// Read the job's log from this file [default: from a masternode that has it]
+    /// Read a log of the job from this file [default: from the masternodes that wrote it, or have a copy]. A
+    /// job that was taken over has one of each of its coordinators: give it several times
     #[arg(long, value_name = "FILE", conflicts_with = "masternode")]
-    log: Option<PathBuf>,
+    log: Vec<PathBuf>,
     /// The folder of the job's sealed shards, if they are not in the job's own; `quern job submit
     /// --keep-shards` keeps them there
     #[arg(long, value_name = "DIR")]
@@ -100,11 +101,11 @@ pub(super) struct Auditor<'a> {
 
 /// What only a job's owner has of it.
 #[derive(Default)]
-struct OwnersPart {
+pub(super) struct OwnersPart {
     folder: Option<JobFolder>,
-    manifest: Option<ValidatedManifest>,
-    key: Option<JobKey>,
-    trust_seed: Option<[u8; 32]>,
+    pub(super) manifest: Option<ValidatedManifest>,
+    pub(super) key: Option<JobKey>,
+    pub(super) trust_seed: Option<[u8; 32]>,
     /// Why what is here cannot be used, if something is.
     unusable: Option<String>,
 }
@@ -147,13 +148,13 @@ pub(super) async fn run(context: &Context, args: &JobArgs) -> anyhow::Result<Exi
         words: words_of(&args.words, job)?,
         receipts: GivenReceipts::read(&args.receipt, job)?,
     };
-    let source = match &args.log {
-        Some(path) => LogSource::File(path.clone()),
-        None => auditor.source(job).await?,
+    let from = match args.log.is_empty() {
+        false => LogsFrom::Files(args.log.clone()),
+        true => LogsFrom::Masternodes,
     };
     let bar = count_bar("blocks");
     let progress = Progress::of_job(&bar);
-    let report = auditor.audit(job, &newest, &source, &given, &progress);
+    let report = auditor.audit(job, &newest, &from, &given, &progress);
     let report = report.await;
     bar.finish_and_clear();
     let report = report?;
@@ -177,24 +178,23 @@ impl<'a> Auditor<'a> {
         })
     }
 
-    /// The masternode with the longest log of a job. That the node names masternodes is no matter: what
-    /// they send is held to what is proven.
-    pub(super) async fn source(&self, job: JobId) -> anyhow::Result<LogSource> {
+    /// The masternodes that can be reached. That the node names them is no matter: what they send is held to
+    /// what is proven.
+    pub(super) async fn reached(&self) -> anyhow::Result<&[Arc<Masternode>]> {
         let reached = self.masternodes.get_or_try_init(|| async {
             let state = self.chain.at_finalised().await?;
             let reached = self.how.masternode.reach_by(&state).await?.reached;
             anyhow::Ok(reached.into_iter().map(Arc::new).collect())
         });
-        let reached: &Vec<_> = patiently("asking the masternodes", reached).await?;
-        patiently("asking the masternodes", LogSource::longest(reached, job)).await
+        Ok(reached.await?)
     }
 
-    /// Audits one job by the state after a block and by a log.
+    /// Audits one job by the state after a block and by its logs.
     pub(super) async fn audit(
         &self,
         job: JobId,
         at: &Header,
-        source: &LogSource,
+        from: &LogsFrom,
         given: &Given,
         progress: &Progress,
     ) -> anyhow::Result<JobReport> {
@@ -210,21 +210,22 @@ impl<'a> Auditor<'a> {
             }
             None => BTreeSet::new(),
         };
-        let log = Following {
+        let logs = self.logs(job, at.hash(), &settled, from);
+        let following = Following {
             job,
-            source,
+            turns: patiently("asking the masternodes", logs).await?,
             settled: &settled,
             owners: &owners,
             words: &given.words,
             verdicts: given.receipts.settled(&settled)?,
             watched,
         };
-        let audited = self.follow(&log, progress).await?;
+        let audited = self.follow(&following, progress).await?;
         let knows_trust = owners.trust_seed.is_some();
         findings.of(&audited, settled.job.submission.agreement, knows_trust);
-        let mut differences = audited.differences.clone();
+        let mut recomputed = Vec::new();
         if let Some(own) = own {
-            let computed = Computed::of(own, &audited.answers, progress).await;
+            let computed = Computed::of(own, &answers(&audited), progress).await;
             match computed.failed {
                 Some(error) if self.must_re_execute(given) => return Err(error),
                 Some(error) => findings.not_re_executed.push(format!("{error:#}")),
@@ -232,30 +233,31 @@ impl<'a> Auditor<'a> {
             }
             findings.re_executed = computed.tasks;
             findings.not_re_executed.extend(computed.left_out);
-            differences.extend(computed.differences);
+            recomputed = computed.differences;
         }
         let roots = match &owners.manifest {
             Some(manifest) => roots_of(manifest),
             None => audited.roots.clone(),
         };
-        let filings = self.filings(&log, &differences, &roots).await?;
+        let mut found: Vec<Found<'_>> = differences(&audited);
+        found.extend(recomputed.iter().map(|it| (None, it)));
+        let filings = self.filings(&following, &found, &roots).await?;
         let mut report = JobReport::new(
             job,
             shown_by(&self.proven, at).await,
             self.genesis,
             &settled,
-            Log {
-                from: source.words(),
-                blocks: audited.blocks,
-                entries: audited.entries,
-                verdicts: audited.verdicts,
-            },
+            logs_of(&following, &audited),
             findings,
         );
-        for (difference, filing) in differences.iter().zip(filings) {
-            report.tell(difference, &settled, &filing);
+        for ((number, difference), filing) in found.iter().zip(filings) {
+            let turn = number.and_then(|number| audited.turns.get(number));
+            match turn {
+                Some(it) => report.tell(difference, &settled.of_turn(&it.turn), &filing),
+                None => report.tell(difference, &settled, &filing),
+            }
         }
-        report.difference_count = differences.len() as u64;
+        report.difference_count = found.len() as u64;
         if let Some(folder) = &self.how.evidence {
             report.write_evidence(folder)?;
         }
@@ -340,88 +342,52 @@ impl<'a> Auditor<'a> {
         findings.not_re_executed.push(format!("{why_not:#}"));
         Ok(None)
     }
-
-    /// Follows the log to its end.
-    async fn follow(&self, log: &Following<'_>, progress: &Progress) -> anyhow::Result<Audited> {
-        let settled = log.settled;
-        let newest = self.proven.newest().await?.number;
-        let mut facts = Gathered::new(self.genesis, log.job, settled.job.clone(), newest);
-        if let (Some(manifest), Some(key)) = (&log.owners.manifest, &log.owners.key) {
-            facts = facts.of_owner(manifest.clone(), key.clone());
-        }
-        let mut reader = log.source.open(self.genesis, log.job)?;
-        let mut next = reader.next().await?;
-        let writer = match &next {
-            Next::Block(block) => writer_of(block),
-            Next::Broken(_) | Next::End => None,
-        };
-        let roots = log.owners.manifest.as_ref().map(roots_of);
-        let audit = JobAudit::new(
-            facts.clone(),
-            settled.clone(),
-            roots,
-            writer.unwrap_or_default(),
-        );
-        let audit = audit?.watching(log.watched.clone());
-        let audit = audit.expecting(log.words.iter().cloned());
-        let mut audit = audit.comparing(log.verdicts.iter().cloned());
-        if let Some(seed) = log.owners.trust_seed {
-            audit = audit.with_trust_seed(seed);
-        }
-        loop {
-            match next {
-                Next::Block(block) => {
-                    facts.gather(&self.proven, &Wanted::by(&block)).await?;
-                    audit.take(&block);
-                    progress.block();
-                }
-                Next::Broken(fault) => audit.broken(fault),
-                Next::End => break,
-            }
-            if audit.is_cut() {
-                break;
-            }
-            next = reader.next().await?;
-        }
-        Ok(audit.finish())
-    }
-
-    /// For each difference what the chain would be shown, or why it would not. The log is read again for
-    /// it.
-    async fn filings(
-        &self,
-        log: &Following<'_>,
-        differences: &[Difference],
-        roots: &[Digest],
-    ) -> anyhow::Result<Vec<Filing>> {
-        let some = differences.iter().take(KEPT_MAX);
-        let mut showings: Vec<_> = some
-            .map(|difference| Showing::of(log.job, difference, log.settled))
-            .collect();
-        if showings.iter().any(Result::is_ok) {
-            let mut reader = log.source.open(self.genesis, log.job)?;
-            while let Next::Block(block) = reader.next().await? {
-                let shown = showings.iter_mut().flatten();
-                shown.for_each(|showing| showing.take(&block));
-            }
-        }
-        let filings = showings.into_iter().map(|showing| match showing {
-            Ok(showing) => showing.filing(roots),
-            Err(why) => Filing::Cannot(why),
-        });
-        Ok(filings.collect())
-    }
 }
 
-/// What is needed to follow a log.
-struct Following<'a> {
-    job: JobId,
-    source: &'a LogSource,
-    settled: &'a OnChain,
-    owners: &'a OwnersPart,
-    words: &'a [SignedAcknowledgement],
-    verdicts: Vec<(BatchSequence, Leaf)>,
-    watched: BTreeSet<TaskIndex>,
+/// The accepted answers of the tasks that are computed again, as the last log has them that has one.
+fn answers(audited: &JobAudited) -> BTreeMap<TaskIndex, Answer> {
+    let logs = audited.turns.iter().filter_map(|it| it.log.as_ref());
+    let answers = logs.flat_map(|(_, audited)| &audited.answers);
+    answers.map(|(task, answer)| (*task, *answer)).collect()
+}
+
+/// The logs as they were read.
+fn logs_of(following: &Following<'_>, audited: &JobAudited) -> Vec<Log> {
+    let turns = following.turns.iter().zip(&audited.turns);
+    let log = turns.filter_map(|(from, it)| {
+        let (_, audited) = it.log.as_ref()?;
+        Some(Log {
+            coordinator: it.turn.coordinator.account.clone(),
+            from: from.source.as_ref()?.words(),
+            blocks: audited.blocks,
+            entries: audited.entries,
+            verdicts: audited.verdicts,
+        })
+    });
+    log.collect()
+}
+
+/// What of a turn's log could not be looked at.
+fn not_all_of(audited: &AuditedTurn) -> Option<String> {
+    let Turn {
+        coordinator,
+        first,
+        end,
+    } = &audited.turn;
+    let account = &coordinator.account;
+    match &audited.log {
+        Some((_, log)) if log.is_whole => None,
+        Some(_) => Some(format!(
+            "what stands in the log of {account} behind the entry that breaks a rule, but for what the chain settled of it"
+        )),
+        None if first < end => Some(format!(
+            "the log of {account}, which settled batches {first} to {}: nobody has it who was asked",
+            end.saturating_sub(1)
+        )),
+        None => Some(format!(
+            "the log of {account}, which has settled nothing: nobody has it who was asked"
+        )),
+    }
 }
 
 /// What is kept in these files of the work on a job.
@@ -436,11 +402,6 @@ fn words_of(files: &[PathBuf], job: JobId) -> anyhow::Result<Vec<SignedAcknowled
     Ok(words)
 }
 
-fn roots_of(manifest: &ValidatedManifest) -> Vec<Digest> {
-    let shards = manifest.shards().iter();
-    shards.map(|shard| shard.chunk_root).collect()
-}
-
 /// Whether a manifest is that of a job on the chain.
 fn is_of(manifest: &ValidatedManifest, settled: &OnChain) -> bool {
     let submission = &settled.job.submission;
@@ -449,15 +410,15 @@ fn is_of(manifest: &ValidatedManifest, settled: &OnChain) -> bool {
 
 impl Findings {
     /// What could not be looked at, by what came of the audit.
-    fn of(&mut self, audited: &Audited, agreement: Agreement, knows_trust: bool) {
-        self.unsettled.clone_from(&audited.unsettled);
+    fn of(&mut self, audited: &JobAudited, agreement: Agreement, knows_trust: bool) {
         self.untold.clone_from(&audited.untold);
-        if !audited.is_whole {
-            self.left_out.push(
-                "what stands in the log behind the entry that breaks a rule, but for what the chain settled of it"
-                    .into(),
-            );
+        // Of what a coordinator of before did not settle nothing will come.
+        let last = audited.turns.last().and_then(|it| it.log.as_ref());
+        if let Some((_, log)) = last {
+            self.unsettled.clone_from(&log.unsettled);
         }
+        self.left_out
+            .extend(audited.turns.iter().filter_map(not_all_of));
         if audited.inputs == Inputs::Unknown {
             self.left_out.push(
                 "whether devices read the job's shards: some tasks have no receipt, and the manifest is its owner's"
@@ -470,5 +431,44 @@ impl Findings {
                     .into(),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::{AccountId, ids::NodeKey};
+    use quern_recheck::Coordinator;
+
+    fn turn(number: u8, first: u32, end: u32) -> Turn {
+        Turn {
+            coordinator: Coordinator {
+                account: AccountId::new([number; 32]),
+                node: NodeKey([number; 32]),
+            },
+            first,
+            end,
+        }
+    }
+
+    #[test]
+    fn a_log_that_nobody_has_is_said_to_be_missing_and_its_batches_to_be_untold() {
+        let turns = [turn(1, 0, 2), turn(2, 2, 2)].map(|turn| AuditedTurn { turn, log: None });
+        let audited = JobAudited {
+            turns: turns.to_vec(),
+            differences: vec![],
+            untold: vec![0, 1],
+            inputs: Inputs::Manifest,
+            roots: vec![],
+        };
+        let mut findings = Findings::default();
+        findings.of(&audited, Agreement::Unanimous, true);
+        assert_eq!(findings.untold, [0, 1]);
+        let said = findings.left_out.join("; ");
+        assert!(
+            said.contains("settled batches 0 to 1: nobody has it"),
+            "{said}"
+        );
+        assert!(said.contains("which has settled nothing"), "{said}");
     }
 }

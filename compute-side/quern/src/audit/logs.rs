@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use quern_joblog::{LogFault, SignedBlock, file::Reader};
-use quern_owner::{FetchLogError, Masternode, fetch_log};
-use quern_primitives::{GenesisHash, JobId};
+use quern_owner::{FetchLogError, LogPart, Masternode, fetch_copied_log, fetch_log};
+use quern_primitives::{GenesisHash, JobId, ids::NodeKey};
 use std::{
     collections::VecDeque,
     fs::File,
@@ -16,11 +16,22 @@ use std::{
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Where a log comes from.
+#[derive(Clone)]
 pub(super) enum LogSource {
     /// A file as `quern-joblog` writes it.
     File(PathBuf),
-    /// A masternode that has it.
+    /// The masternode that wrote it.
     Masternode(Arc<Masternode>),
+    /// Another one of the job's group, which keeps a copy of what the member at this place wrote.
+    Copy(Arc<Masternode>, u8),
+}
+
+/// A log that somebody tells, and how many blocks it has as that one says.
+pub(super) struct Told {
+    pub(super) source: LogSource,
+    /// Whose name is in its first block.
+    pub(super) first: Box<SignedBlock>,
+    pub(super) total: u64,
 }
 
 /// What comes next of a log.
@@ -34,9 +45,19 @@ pub(super) enum Next {
     End,
 }
 
-/// Nobody has the log.
+/// Nobody has a log of a job.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoLogError {
+    /// None of the job's coordinators signed the log in a file.
+    #[error(
+        "the log in {path} is of none of the coordinators that settled batches of job {job}; leave it out"
+    )]
+    Nobodys {
+        /// The file.
+        path: PathBuf,
+        /// The job.
+        job: JobId,
+    },
     /// The chain's masternodes do not have it.
     #[error(
         "none of the {asked} masternodes that can be reached has a log of job {job}; name one with --masternode, or give a file with --log"
@@ -49,55 +70,84 @@ pub(super) enum NoLogError {
     },
 }
 
-impl LogSource {
-    /// The masternode among these whose log of a job is the longest.
-    pub(super) async fn longest(
-        masternodes: &[Arc<Masternode>],
-        job: JobId,
-    ) -> anyhow::Result<Self> {
-        let asked = masternodes.len();
-        let (mut longest, mut last_error) = (None, None);
-        let mut most = 0;
-        for masternode in masternodes {
-            match fetch_log(masternode.client(), job, 0).await {
-                Ok(part) if part.total > most => {
-                    most = part.total;
-                    longest = Some(masternode);
-                }
-                // One that lies about the log's beginning is asked as well, if no other has more.
-                Err(FetchLogError::Log(_)) if longest.is_none() => longest = Some(masternode),
-                Ok(_) | Err(FetchLogError::Log(_)) => {}
-                Err(error) => last_error = Some(error),
-            }
-        }
-        match (longest, last_error) {
-            (Some(masternode), _) => Ok(Self::Masternode(masternode.clone())),
-            (None, None) => Err(NoLogError::Nowhere { job, asked }.into()),
-            (None, Some(error)) => {
-                let error = anyhow::Error::from(error);
-                Err(error.context(NoLogError::Nowhere { job, asked }))
-            }
-        }
+impl Told {
+    fn of(source: LogSource, part: LogPart) -> Option<Self> {
+        let first = Box::new(part.blocks.into_iter().next()?);
+        let total = part.total;
+        Some(Self {
+            source,
+            first,
+            total,
+        })
     }
 
+    /// Whether this key signed its first block.
+    pub(super) fn is_by(&self, node: &NodeKey, genesis: &GenesisHash) -> bool {
+        self.first.header.is_signed_by(node, genesis)
+    }
+}
+
+/// The logs of a job that these masternodes wrote, and what went wrong last with one that was asked.
+pub(super) async fn own_logs(
+    masternodes: &[Arc<Masternode>],
+    job: JobId,
+) -> (Vec<Told>, Option<FetchLogError>) {
+    let (mut logs, mut last_error) = (Vec::new(), None);
+    for masternode in masternodes {
+        match fetch_log(masternode.client(), job, 0).await {
+            Ok(part) => logs.extend(Told::of(LogSource::Masternode(masternode.clone()), part)),
+            Err(error) => last_error = Some(error),
+        }
+    }
+    (logs, last_error)
+}
+
+/// The longest of the copies that these masternodes keep of the log of the member with this key, at this place.
+pub(super) async fn longest_copy(
+    masternodes: &[Arc<Masternode>],
+    job: JobId,
+    (place, node): (u8, NodeKey),
+    genesis: &GenesisHash,
+) -> Option<Told> {
+    let mut longest: Option<Told> = None;
+    for masternode in masternodes {
+        // Who does not have it says so, and who sends something else has nothing either.
+        let part = fetch_copied_log(masternode.client(), job, place, 0)
+            .await
+            .ok();
+        let source = LogSource::Copy(masternode.clone(), place);
+        let told = part.and_then(|part| Told::of(source, part));
+        let most = longest.as_ref().map_or(0, |it| it.total);
+        longest = told
+            .filter(|told| told.is_by(&node, genesis) && told.total > most)
+            .or(longest);
+    }
+    longest
+}
+
+impl LogSource {
     /// In words.
     pub(super) fn words(&self) -> String {
         match self {
             Self::File(path) => format!("the file {}", path.display()),
             Self::Masternode(masternode) => format!("the masternode at {}", masternode.url()),
+            Self::Copy(masternode, _) => {
+                format!("the copy of the masternode at {}", masternode.url())
+            }
         }
+    }
+
+    /// Whether all of the log is there, as who wrote it says, or who has it as a file.
+    pub(super) fn is_whole(&self) -> bool {
+        !matches!(self, Self::Copy(..))
     }
 
     /// Reads it from its beginning.
     pub(super) fn open(&self, genesis: GenesisHash, job: JobId) -> anyhow::Result<LogReader<'_>> {
         Ok(match self {
             Self::File(path) => LogReader::File(Box::new(LogFile::open(path, genesis, job)?)),
-            Self::Masternode(masternode) => LogReader::Masternode {
-                masternode,
-                job,
-                from: 0,
-                fetched: VecDeque::new(),
-            },
+            Self::Masternode(masternode) => LogReader::fetching(masternode, job, None),
+            Self::Copy(masternode, place) => LogReader::fetching(masternode, job, Some(*place)),
         })
     }
 }
@@ -108,9 +158,23 @@ pub(super) enum LogReader<'a> {
     Masternode {
         masternode: &'a Masternode,
         job: JobId,
+        /// Of whose log it is a copy, if it is one.
+        place: Option<u8>,
         from: u64,
         fetched: VecDeque<SignedBlock>,
     },
+}
+
+impl<'a> LogReader<'a> {
+    fn fetching(masternode: &'a Masternode, job: JobId, place: Option<u8>) -> Self {
+        Self::Masternode {
+            masternode,
+            job,
+            place,
+            from: 0,
+            fetched: VecDeque::new(),
+        }
+    }
 }
 
 impl LogReader<'_> {
@@ -121,11 +185,17 @@ impl LogReader<'_> {
             Self::Masternode {
                 masternode,
                 job,
+                place,
                 from,
                 fetched,
             } => {
                 if fetched.is_empty() {
-                    match fetch_log(masternode.client(), *job, *from).await {
+                    let client = masternode.client();
+                    let part = match place {
+                        None => fetch_log(client, *job, *from).await,
+                        Some(place) => fetch_copied_log(client, *job, *place, *from).await,
+                    };
+                    match part {
                         Ok(part) => {
                             *from = from.saturating_add(part.blocks.len() as u64);
                             fetched.extend(part.blocks);

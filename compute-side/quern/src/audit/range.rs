@@ -6,6 +6,7 @@ use super::{
     job::{Auditor, Given, HowArgs},
     progress::Progress,
     report::JobReport,
+    turns::LogsFrom,
 };
 use crate::{
     context::Context,
@@ -250,8 +251,8 @@ impl RangeReport {
         let progress = Progress::behind(means.bar, job);
         let given = Given::of_many(shards_of(means.shards, job));
         let audited = async {
-            let source = auditor.source(job).await?;
-            let audited = auditor.audit(job, newest, &source, &given, &progress);
+            let from = LogsFrom::Masternodes;
+            let audited = auditor.audit(job, newest, &from, &given, &progress);
             audited.await
         };
         match audited.await {

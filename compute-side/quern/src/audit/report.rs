@@ -13,7 +13,7 @@ use crate::{
 use anyhow::Context as _;
 use quern_ledger::Chain;
 use quern_primitives::{
-    GenesisHash, JobId, TaskIndex,
+    AccountId, GenesisHash, JobId, TaskIndex,
     amount::display,
     batch::{BatchRecord, BatchState},
     ids::BatchSequence,
@@ -30,9 +30,11 @@ use std::{
 /// Differences that people are shown; programs are told all that are kept.
 const SHOWN_MAX: usize = 20;
 
-/// The log as far as it was read.
+/// A log as far as it was read.
 #[derive(Debug, Serialize)]
 pub(super) struct Log {
+    /// Who wrote it.
+    pub(super) coordinator: AccountId,
     /// Where it is from.
     pub(super) from: String,
     pub(super) blocks: u64,
@@ -45,7 +47,7 @@ pub(super) struct Log {
 pub(super) struct Findings {
     /// Batches of the log that the chain has not settled.
     pub(super) unsettled: Vec<BatchSequence>,
-    /// Batches of which the log does not tell yet.
+    /// Batches of which no log tells that can be had, or not yet.
     pub(super) untold: Vec<BatchSequence>,
     /// Tasks that were computed again.
     pub(super) re_executed: Vec<TaskIndex>,
@@ -95,7 +97,8 @@ pub(super) struct JobReport {
     proven_by: Shown,
     batches: Counts,
     money: Escrow,
-    log: Log,
+    /// Those of the job's coordinators, in the order of their turns.
+    logs: Vec<Log>,
     #[serde(flatten)]
     findings: Findings,
     /// How many differences there are.
@@ -134,7 +137,7 @@ impl JobReport {
         proven_by: Shown,
         genesis: GenesisHash,
         settled: &OnChain,
-        log: Log,
+        logs: Vec<Log>,
         findings: Findings,
     ) -> Self {
         Self {
@@ -143,7 +146,7 @@ impl JobReport {
             proven_by,
             batches: Counts::of(settled.batches.values()),
             money: settled.job.escrow,
-            log,
+            logs,
             findings,
             difference_count: 0,
             differences: Vec::new(),
@@ -180,11 +183,11 @@ impl JobReport {
         });
     }
 
-    /// Which batches nobody outside the job's group can check yet, if there are any. A batch that becomes final
+    /// Which batches nobody outside the job's group can check, or not yet, if there are any. A batch that becomes final
     /// so was open to dispute for its group alone.
     pub(super) fn untold(&self) -> Option<String> {
         let batches = named(&self.findings.untold)?;
-        Some(format!("the log does not tell yet of {batches}"))
+        Some(format!("no log that can be had tells of {batches}"))
     }
 
     /// What the command ends with.
@@ -198,7 +201,7 @@ impl JobReport {
 
     /// Verdicts that were looked at.
     pub(super) fn verdicts(&self) -> u64 {
-        self.log.verdicts
+        self.logs.iter().map(|log| log.verdicts).sum()
     }
 
     /// Tasks that were computed again, and why those that should have been were not.
@@ -287,10 +290,11 @@ impl Told {
 
 impl Output for JobReport {
     fn people(&self) -> String {
-        let (log, money) = (&self.log, &self.money);
-        let mut lines = vec![
-            format!("job {}", self.job),
-            fields(&[
+        let money = &self.money;
+        let mut lines = vec![format!("job {}", self.job)];
+        for log in &self.logs {
+            lines.push(fields(&[
+                ("coordinator", log.coordinator.to_string()),
                 ("log", format!("from {}", log.from)),
                 (
                     "of it",
@@ -299,15 +303,17 @@ impl Output for JobReport {
                         log.blocks, log.entries, log.verdicts
                     ),
                 ),
-                ("batches", self.batches_in_words()),
-                ("deposited", display(money.deposited)),
-                ("paid", display(money.paid)),
-                ("to the network", display(money.network)),
-                ("refunded", display(money.refunded)),
-                ("pending", display(money.pending)),
-                ("held", display(money.held)),
-            ]),
-        ];
+            ]));
+        }
+        lines.push(fields(&[
+            ("batches", self.batches_in_words()),
+            ("deposited", display(money.deposited)),
+            ("paid", display(money.paid)),
+            ("to the network", display(money.network)),
+            ("refunded", display(money.refunded)),
+            ("pending", display(money.pending)),
+            ("held", display(money.held)),
+        ]));
         let again = &self.findings.re_executed;
         if !again.is_empty() {
             let tasks: Vec<_> = again.iter().map(TaskIndex::to_string).collect();

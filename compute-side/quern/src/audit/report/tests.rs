@@ -76,13 +76,21 @@ fn report() -> JobReport {
         by: Way::Header { behind: 0 },
     };
     let log = Log {
+        coordinator: AccountId::new([4; 32]),
         from: "the file log".into(),
         blocks: 3,
         entries: 41,
         verdicts: 4,
     };
     let genesis = GenesisHash([6; 32]);
-    JobReport::new(JOB, shown, genesis, &settled(), log, Findings::default())
+    JobReport::new(
+        JOB,
+        shown,
+        genesis,
+        &settled(),
+        vec![log],
+        Findings::default(),
+    )
 }
 
 fn unlike() -> Difference {
@@ -126,13 +134,13 @@ fn a_job_without_differences_is_said_to_hold_and_how_it_was_proven() {
 }
 
 #[test]
-fn a_job_whose_log_does_not_tell_of_all_batches_yet_is_not_said_to_hold() {
+fn a_job_whose_logs_do_not_tell_of_all_batches_is_not_said_to_hold() {
     let code = |report: &JobReport| format!("{:?}", report.exit_code());
     let mut report = report();
     assert_eq!(code(&report), format!("{:?}", ExitCode::SUCCESS));
     report.findings.untold = vec![2, 3];
     let text = report.people();
-    let said = "– the log does not tell yet of batches 2, 3";
+    let said = "– no log that can be had tells of batches 2, 3";
     assert!(text.contains(said), "{text}");
     let last = text.lines().last().unwrap();
     assert!(last.contains("not all is told"), "{last}");

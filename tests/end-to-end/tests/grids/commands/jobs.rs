@@ -31,7 +31,7 @@ pub(super) async fn audited(bench: &Bench) -> anyhow::Result<()> {
     let of_file = audit_of(bench, &quern, &name, "whole", &log).await?;
     says(&of_file.answer, &json!({ "holds": true }))?;
     ensure!(
-        of_file.code == 0 && of_file.answer["log"]["blocks"] == json!(blocks.len()),
+        of_file.code == 0 && of_file.answer["logs"][0]["blocks"] == json!(blocks.len()),
         "{}",
         of_file.answer
     );
