@@ -51,6 +51,7 @@ mod settle;
 mod showing;
 mod task;
 mod turns;
+mod unrefereed;
 
 pub use accusing::Accusing;
 pub use audit::{Audited, Inputs, JobAudit, writer_of};
@@ -67,3 +68,6 @@ pub use receipts::{ReceiptsFault, verify_receipts};
 pub use recheck::{EXPECTED_MAX, Recheck};
 pub use showing::{Filing, Showing, Unfiled};
 pub use turns::{AuditedTurn, Base, Coordinator, JobAudited, Turn, Turns, TurnsError};
+pub use unrefereed::{
+    Asking, CLOSING_BLOCKS, Unrefereed, UnrefereedFault, check_unrefereed, is_closing,
+};

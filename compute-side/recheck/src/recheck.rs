@@ -12,8 +12,9 @@ use crate::{
     },
     settle::Settlement,
     task::{Given, OpenTask},
+    unrefereed::WithoutReferee,
 };
-use quern_job_rules::pay::Tariff;
+use quern_job_rules::{pay::Tariff, tasks};
 use quern_joblog::{Certificate, End, Entry, ReleaseCause, Replay, SignedBlock};
 use quern_primitives::{
     batch::Batch,
@@ -51,6 +52,7 @@ pub struct Recheck<F> {
     queued: Vec<bool>,
     open: BTreeMap<TaskIndex, OpenTask>,
     settlement: Settlement,
+    without_referee: WithoutReferee,
     end: Option<End>,
     expected: BTreeMap<u64, SignedAcknowledgement>,
     fault: Option<RecheckFault>,
@@ -99,6 +101,7 @@ impl<F: ChainFacts> Recheck<F> {
             queued: vec![false; tasks as usize],
             open: BTreeMap::new(),
             settlement: Settlement::new(facts.job_id(), tasks),
+            without_referee: WithoutReferee::default(),
             end: None,
             expected: BTreeMap::new(),
             fault: None,
@@ -298,7 +301,7 @@ impl<F: ChainFacts> Recheck<F> {
             Entry::Added { task, replicas } => self.added(position, task, replicas),
             Entry::Refereed { task, word } => return self.refereed(position, task, &word),
             Entry::Judged { verdict } => return self.judge(position, verdict),
-            Entry::Batched { batch } => return self.settlement.settle(&batch, position),
+            Entry::Batched { batch } => return self.batched(position, &batch),
             Entry::Ended { end } => self.ended(end),
         };
         in_order.map_err(|why| order(position, why))
@@ -523,7 +526,17 @@ impl<F: ChainFacts> Recheck<F> {
             });
         }
         self.open.remove(&task);
+        self.without_referee.judge(task, verdict.answer);
         self.settlement.judge(position, verdict);
+        Ok(())
+    }
+
+    fn batched(&mut self, position: u64, batch: &Batch) -> Result<(), RecheckFault> {
+        self.settlement.settle(batch, position)?;
+        // It was just read without a fault.
+        if let Ok(set) = tasks::validate(&batch.tasks, self.facts.job().submission.tasks) {
+            self.without_referee.batch(batch.sequence, set.iter());
+        }
         Ok(())
     }
 }

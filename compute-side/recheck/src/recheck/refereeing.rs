@@ -4,9 +4,14 @@ use super::{Recheck, order};
 use crate::{
     facts::ChainFacts,
     fault::{RecheckFault, RefereeFault},
+    unrefereed::Unrefereed,
 };
 use quern_joblog::RefereeWord;
-use quern_primitives::{ids::TaskIndex, log::RefereeStatement, receipt::Answer};
+use quern_primitives::{
+    ids::{BatchSequence, TaskIndex},
+    log::RefereeStatement,
+    receipt::Answer,
+};
 use std::collections::BTreeSet;
 
 impl<F: ChainFacts> Recheck<F> {
@@ -15,6 +20,18 @@ impl<F: ChainFacts> Recheck<F> {
         let job = self.replay.job();
         let open = self.open.get(&task);
         open.is_some_and(|open| open.court.awaits_referee(job, task, &self.tariff))
+    }
+
+    /// The tasks of a batch of which the log says that no referee's word can be had, with what was accepted: whose
+    /// certificate is asked for holds them to what it saw itself ([`crate::check_unrefereed`]). In a group of
+    /// one there are none, because nobody else can be asked.
+    pub fn unrefereed(&self, sequence: BatchSequence) -> &[Unrefereed] {
+        self.without_referee.of_batch(sequence)
+    }
+
+    /// The same of the task for which the job ends.
+    pub fn unrefereed_end(&self) -> Option<Unrefereed> {
+        self.without_referee.of_task(self.end?.task()?)
     }
 
     pub(super) fn refereed(
@@ -38,6 +55,9 @@ impl<F: ChainFacts> Recheck<F> {
         })?;
         open.court.refereed(truth);
         open.note(position);
+        if truth.is_none() && self.facts.others() != Some(0) {
+            self.without_referee.note(task);
+        }
         Ok(())
     }
 

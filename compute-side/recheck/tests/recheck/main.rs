@@ -17,4 +17,5 @@ mod referees;
 mod taken_over;
 mod trust;
 mod turns;
+mod unrefereed;
 mod world;
