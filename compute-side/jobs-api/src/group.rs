@@ -182,6 +182,12 @@ pub enum GroupError {
         "the copy of the log that is here does not show that the task waits for a referee; hand on the log and ask again"
     )]
     NotAwaited,
+    /// The log says that no referee can be had, and the member knows nothing of that, or better.
+    #[error("what the log says of a referee is not certified here: {why}")]
+    Unrefereed {
+        /// What it knows.
+        why: String,
+    },
     /// The task's shard or the program is not here.
     #[error(
         "the job's owner has not uploaded the task's shard and the program to this masternode; `quern job resume` does"
@@ -228,6 +234,7 @@ impl GroupError {
             Self::NotComputed { .. } => 1118,
             Self::InputMissing => 1119,
             Self::NotPending => 1120,
+            Self::Unrefereed { .. } => 1121,
         }
     }
 }
@@ -314,7 +321,7 @@ mod tests {
             GroupError::NotEnded { why: why.clone() },
             GroupError::OtherEnd,
             GroupError::KeyMissing,
-            GroupError::Unread { why },
+            GroupError::Unread { why: why.clone() },
             GroupError::TooLong,
             GroupError::Busy,
             GroupError::Storage,
@@ -323,10 +330,9 @@ mod tests {
             GroupError::NotAwaited,
             GroupError::InputMissing,
             GroupError::NotPending,
+            GroupError::Unrefereed { why: why.clone() },
             GroupError::ComputesNothing,
-            GroupError::NotComputed {
-                why: "a word".into(),
-            },
+            GroupError::NotComputed { why },
         ]
     }
 

@@ -60,6 +60,13 @@ impl Computations {
         Some(told)
     }
 
+    /// Whether a task is computed now.
+    pub(super) fn is_computing(&self, job: JobId, task: TaskIndex) -> bool {
+        let kept = lock(&self.0);
+        kept.get(&(job, task))
+            .is_some_and(|it| it.outcome.is_none())
+    }
+
     /// Begins with a task that is not there yet, and tells how to stop it.
     pub(super) fn begin(
         &self,
@@ -141,7 +148,9 @@ mod tests {
     fn why_nothing_came_of_a_task_is_told_once_and_then_it_may_be_begun_again() {
         let (computations, now) = (Computations::default(), Instant::now());
         let cancel = computations.begin(JOB, 3, now).unwrap();
+        assert!(computations.is_computing(JOB, 3) && !computations.is_computing(JOB, 4));
         computations.end(JOB, 3, &cancel, Err("no room".into()));
+        assert!(!computations.is_computing(JOB, 3));
         let why = "no room".to_owned();
         let told = Some(Err(GroupError::NotComputed { why }));
         assert_eq!(computations.look(JOB, 3, now), told);

@@ -37,6 +37,11 @@ impl Jury {
         }
     }
 
+    /// How many have to say the same.
+    pub(super) fn quorum(&self) -> usize {
+        self.quorum
+    }
+
     /// The next one to be asked, if one is to be: as long as fewer than are wanted compute the task, or have.
     pub(super) fn ask_next(&mut self) -> Option<usize> {
         let taken = |seat: &&Seat| matches!(seat, Seat::Asked | Seat::Said(_));
@@ -46,6 +51,12 @@ impl Jury {
         let place = self.seats.iter().position(|seat| *seat == Seat::Free)?;
         self.set(place, Seat::Asked);
         Some(place)
+    }
+
+    /// All are asked, and not only as many as are wanted: time runs out, and none certifies that there is no
+    /// word who was not asked for it.
+    pub(super) fn ask_all(&mut self) {
+        self.wanted = self.seats.len().max(self.wanted);
     }
 
     /// One says what it computed.
@@ -145,6 +156,20 @@ mod tests {
         jury.says(2, report(0));
         assert_eq!((jury.agreeing(), jury.is_over()), (vec![2], true));
         assert!(asked(&mut jury).is_empty());
+    }
+
+    #[test]
+    fn when_time_runs_out_all_are_asked_and_the_first_word_is_enough() {
+        let mut jury = Jury::new(4, 1, 1);
+        assert_eq!(asked(&mut jury), [0]);
+        jury.ask_all();
+        assert_eq!(asked(&mut jury), [1, 2, 3]);
+        assert!(jury.agreeing().is_empty() && !jury.is_over());
+        jury.says(2, report(0));
+        assert_eq!(jury.agreeing(), [2]);
+        let mut few = Jury::new(2, 3, 2);
+        few.ask_all();
+        assert_eq!(asked(&mut few), [0, 1]);
     }
 
     #[test]

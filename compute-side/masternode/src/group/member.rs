@@ -22,7 +22,7 @@ use crate::{
     locks::lock,
     store::{Base, StoreError},
 };
-use quern_joblog::{Certificate, LogFault, Replay, SignedBlock};
+use quern_joblog::{Certificate, LogFault, RefereeWord, Replay, SignedBlock};
 use quern_jobs_api::{GroupError, LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX};
 use quern_ledger::ChainError;
 use quern_primitives::{
@@ -32,7 +32,7 @@ use quern_primitives::{
     job::Job,
     verdict::{Finding, Ground},
 };
-use quern_recheck::{Recheck, RecheckFault, Wanted};
+use quern_recheck::{Asking, Recheck, RecheckFault, Wanted, is_closing};
 use settled::Comparing;
 use std::{
     collections::BTreeMap,
@@ -86,6 +86,8 @@ struct Part {
     /// The place of who coordinates, and who that is.
     turn: u8,
     coordinator: Member,
+    /// How many masternodes the group has beside that one, those that have no say any more among them.
+    others: usize,
 }
 
 /// A block that does not follow, and why not.
@@ -352,6 +354,8 @@ impl Members {
                     follower.fault = Some(why.clone());
                     return Err(GroupError::Differs { why });
                 }
+                // If that fails the log is read again from its beginning.
+                self.see_closing(id, part, &block).await?;
                 checked.next = checked.next.saturating_add(1);
                 self.suspect(id, part, &checked, &block);
                 let batches = words_on(&block, &self.shared.genesis);
@@ -362,6 +366,36 @@ impl Members {
             }
             follower.checked = Some(checked);
         }
+    }
+
+    /// Of what is written without a referee near a job's end it is remembered that nobody was asked any more.
+    async fn see_closing(
+        &self,
+        id: JobId,
+        part: &Part,
+        block: &SignedBlock,
+    ) -> Result<(), GroupError> {
+        let without = block.entries.iter().filter_map(|entry| match entry {
+            Entry::Refereed {
+                task,
+                word: RefereeWord::None,
+            } => Some(*task),
+            _ => None,
+        });
+        let without: Vec<_> = without.collect();
+        if without.is_empty() || !is_closing(&part.job, part.at) {
+            return Ok(());
+        }
+        let (shared, turn) = (self.shared.clone(), part.turn);
+        let kept = tokio::task::spawn_blocking(move || {
+            without.into_iter().try_for_each(|task| {
+                shared
+                    .store
+                    .remember_asking((id, turn), task, Asking::Closing)
+            })
+        });
+        let kept = kept.await.map_err(|_| GroupError::Storage)?;
+        kept.map_err(|_| GroupError::Storage)
     }
 
     /// A log breaks a rule: whoever runs this hears of it, and so does the chain, once it has settled
@@ -481,6 +515,7 @@ fn part_in(
         at,
         turn: group.turn,
         coordinator: coordinator.clone(),
+        others: group.members.len().saturating_sub(1),
     })
 }
 

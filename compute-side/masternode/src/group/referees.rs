@@ -24,7 +24,7 @@ use quern_ledger::ChainError;
 use quern_primitives::{
     AccountId, Digest, JobId, TaskIndex,
     group::{Group, Member},
-    limits::RESULT_BYTES_MAX,
+    limits::{REFEREES_MAX, RESULT_BYTES_MAX},
     log::{RefereeStatement, SignedRefereeReport},
 };
 use quern_protocol::{Output, limits::INLINE_RESULT_BYTES_MAX};
@@ -146,11 +146,21 @@ impl Panel<'_> {
                 Err(_) => {}
             }
             check(self.errand, until)?;
+            if self.is_late(Instant::now()) {
+                self.jury.ask_all();
+            }
             if round.elapsed() >= ROUND {
                 round = Instant::now();
                 self.jury.ask_again();
             }
         }
+    }
+
+    /// Whether two thirds of the time are over. Then those are asked too whose turn has not come: if no word comes
+    /// of it, each of them certifies only what follows if it was asked.
+    fn is_late(&self, now: Instant) -> bool {
+        let all = self.until.saturating_duration_since(self.began);
+        now.saturating_duration_since(self.began) >= all / 3 * 2
     }
 
     /// The first of those who say the same, if they are enough and nobody else is waited for. Whose word is out
@@ -195,6 +205,13 @@ impl Panel<'_> {
                 node: member.node,
             });
         }
+        // Of a job that asks for one the log has one, and of any no more than have room: those first who agree.
+        let (quorum, own) = (self.jury.quorum(), said.report.payload);
+        truth.others.sort_by_key(|it| it.report.payload != own);
+        truth.others.truncate(match quorum {
+            0 | 1 => 0,
+            _ => REFEREES_MAX.saturating_sub(1) as usize,
+        });
         Some(truth)
     }
 

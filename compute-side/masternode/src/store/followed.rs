@@ -14,6 +14,7 @@ use crate::{
 use codec::{Decode, DecodeAll, Encode};
 use quern_jobs_api::ApiError;
 use quern_primitives::{JobId, TaskIndex, ids::BatchSequence, job::Job, log::SignedCertificate};
+use quern_recheck::Asking;
 use redb::{
     ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction,
 };
@@ -27,6 +28,9 @@ const BASES: TableDefinition<[u8; 33], &[u8]> = TableDefinition::new("bases/1");
 
 /// Job, place and a batch's number to what this masternode signed for it, or for the job's end in its place.
 const CERTIFIED: TableDefinition<[u8; 37], &[u8]> = TableDefinition::new("certified/1");
+
+/// Job, place of who writes the log, and a task to what this masternode saw of a referee being asked about it.
+const ASKINGS: TableDefinition<[u8; 37], &[u8]> = TableDefinition::new("askings/1");
 
 /// In the place of a place: of this masternode's own log.
 pub(crate) const OWN: u8 = u8::MAX;
@@ -55,11 +59,12 @@ fn base_key(job: JobId, place: u8) -> [u8; 33] {
     key
 }
 
-fn batch_key(job: JobId, place: u8, sequence: BatchSequence) -> [u8; 37] {
+/// Of a batch, or of a task.
+fn batch_key(job: JobId, place: u8, number: u32) -> [u8; 37] {
     let mut key = [0; 37];
     key[..32].copy_from_slice(&job.0);
     key[32] = place;
-    key[33..].copy_from_slice(&sequence.to_be_bytes());
+    key[33..].copy_from_slice(&number.to_be_bytes());
     key
 }
 
@@ -67,6 +72,7 @@ pub(super) fn prepare(write: &WriteTransaction) -> Result<(), StoreError> {
     write.open_table(BLOCKS)?;
     write.open_table(BASES)?;
     write.open_table(CERTIFIED)?;
+    write.open_table(ASKINGS)?;
     Ok(())
 }
 
@@ -80,6 +86,10 @@ pub(super) fn erase(write: &WriteTransaction, job: JobId) -> Result<(), StoreErr
     write
         .open_table(CERTIFIED)?
         .retain_in(batches, |_, _| false)?;
+    let askings = batch_key(job, 0, 0)..=batch_key(job, u8::MAX, TaskIndex::MAX);
+    write
+        .open_table(ASKINGS)?
+        .retain_in(askings, |_, _| false)?;
     Ok(())
 }
 
@@ -238,6 +248,53 @@ impl Store {
         self.reported(written())
     }
 
+    /// What this masternode saw of a referee being asked about a task, by who writes the log at this place.
+    pub(crate) fn asking(
+        &self,
+        job: JobId,
+        place: u8,
+        task: TaskIndex,
+    ) -> Result<Option<Asking>, StoreError> {
+        let table = self.database.begin_read()?.open_table(ASKINGS)?;
+        let seen = table.get(batch_key(job, place, task))?;
+        seen.map(|bytes| {
+            let mut bytes = bytes.value();
+            Asking::decode_all(&mut bytes).map_err(|source| StoreError::Foreign {
+                what: "what was seen of a referee",
+                source,
+            })
+        })
+        .transpose()
+    }
+
+    /// Remembers it, unless more is known; on disk when this returns. The word that was given stays, and that
+    /// it was asked stays beside all but that.
+    pub(crate) fn remember_asking(
+        &self,
+        (job, place): (JobId, u8),
+        task: TaskIndex,
+        seen: Asking,
+    ) -> Result<(), StoreError> {
+        let is_known = match self.asking(job, place, task)? {
+            None => false,
+            Some(Asking::Told(_)) => true,
+            Some(_) => !matches!(seen, Asking::Told(_)),
+        };
+        if is_known {
+            return Ok(());
+        }
+        let written = || -> Result<(), StoreError> {
+            let write = self.database.begin_write()?;
+            {
+                let mut table = write.open_table(ASKINGS)?;
+                table.insert(batch_key(job, place, task), seen.encode().as_slice())?;
+            }
+            write.commit()?;
+            Ok(())
+        };
+        self.reported(written())
+    }
+
     /// Remembers that a batch, or a job's end, is certified, before anybody is given the certificate. If one
     /// of this number was certified of the same log before, that one comes back and nothing is written: no two are ever
     /// given out.
@@ -278,8 +335,12 @@ impl Store {
 mod tests {
     use super::*;
     use quern_primitives::{
-        Digest, GenesisHash, batch::CertifiedEnd, job::Failure, log::Certificate,
+        Digest, GenesisHash,
+        batch::CertifiedEnd,
+        job::Failure,
+        log::Certificate,
         payload::NodeSecret,
+        receipt::{Answer, Exit},
     };
 
     const HERE: GenesisHash = GenesisHash([1; 32]);
@@ -393,6 +454,30 @@ mod tests {
         assert!(read(JOB, 0, 0, 9, 99).is_empty());
         assert!(read(JOB, 1, 0, 9, 99).is_empty());
         assert_eq!(read(OTHER, 0, 0, 9, 99), [block(4)]);
+    }
+
+    #[test]
+    fn what_was_seen_of_a_referee_is_kept_with_the_log_and_a_word_that_was_given_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        let told = Asking::Told(Answer {
+            result_commitment: Digest([9; 32]),
+            result_bytes: 3,
+            fuel: 4,
+            exit: Exit::Success,
+        });
+        let note = |seen| store.remember_asking((JOB, 1), 7, seen).unwrap();
+        let seen = |place, task| store.asking(JOB, place, task).unwrap();
+        assert_eq!(seen(1, 7), None);
+        note(Asking::Asked);
+        note(Asking::Closing);
+        assert_eq!(seen(1, 7), Some(Asking::Asked));
+        note(told);
+        note(Asking::Asked);
+        assert_eq!(seen(1, 7), Some(told));
+        assert_eq!((seen(0, 7), seen(1, 8)), (None, None));
+        store.erase(JOB).unwrap();
+        assert_eq!(seen(1, 7), None);
     }
 
     #[test]

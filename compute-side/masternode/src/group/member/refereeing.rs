@@ -6,15 +6,19 @@
 use super::{Members, Part};
 use crate::{
     core::{Purpose, REFEREE_REPLICA, Truth, name_of},
-    daemon::Errand,
+    daemon::{Errand, Shared},
     vault::Item,
 };
 use codec::Encode as _;
 use quern_jobs_api::{
     Blob, GroupError, PIECE_BYTES_MAX, REFEREE_MS_MAX, RefereeRequest, Refereeing,
 };
-use quern_primitives::payload::{NodeSignature, Signature as _, SignedPayload as _};
+use quern_primitives::{
+    JobId, TaskIndex,
+    payload::{NodeSignature, Signature as _, SignedPayload as _},
+};
 use quern_protocol::Output;
+use quern_recheck::Asking;
 use std::{sync::Arc, time::Instant};
 
 impl Members {
@@ -31,10 +35,13 @@ impl Members {
         if let Some(told) = self.refereeings.look(job, task, Instant::now()) {
             return Ok(refereeing(told?.as_deref()));
         }
+        self.check_awaited(&part, &request).await?;
+        // Whatever comes of it, on disk before it is said: what is written without this one's word it certifies.
+        let (of, store) = ((job, part.turn), self.shared.clone());
+        remember(store, of, task, Asking::Asked).await?;
         if !self.room.is_on() {
             return Err(GroupError::ComputesNothing);
         }
-        self.check_awaited(&part, &request).await?;
         self.shared.context(job).ok_or(GroupError::KeyMissing)?;
         let has = |item| self.shared.vault.has(job, item);
         if !(has(Item::Shard(task)) && has(Item::Program)) {
@@ -57,6 +64,13 @@ impl Members {
         tracing::info!(%job, task, by = %part.coordinator.account, "devices differ on a task; it is computed here");
         tokio::spawn(async move {
             let outcome = room.compute(&shared, errand).await;
+            if let Ok(truth) = &outcome {
+                // It holds for this masternode whether or not anybody still asks for it.
+                let seen = Asking::Told(truth.report.payload.answer);
+                if let Err(error) = remember(shared.clone(), of, task, seen).await {
+                    tracing::error!(%job, task, %error, "what came out of a task is not remembered");
+                }
+            }
             let outcome = outcome.map(Arc::new).map_err(|error| {
                 let error = format!("{:#}", anyhow::Error::from(error));
                 tracing::warn!(%job, task, error, "a task is not computed here");
@@ -126,6 +140,18 @@ impl Members {
             false => Err(GroupError::NotAwaited),
         }
     }
+}
+
+/// Remembers what was seen of a referee being asked, of a job's log by the place of who writes it.
+async fn remember(
+    shared: Arc<Shared>,
+    of: (JobId, u8),
+    task: TaskIndex,
+    seen: Asking,
+) -> Result<(), GroupError> {
+    let kept = tokio::task::spawn_blocking(move || shared.store.remember_asking(of, task, seen));
+    let kept = kept.await.map_err(|_| GroupError::Storage)?;
+    kept.map_err(|_| GroupError::Storage)
 }
 
 /// As it is told to the coordinator.

@@ -5,7 +5,7 @@ use crate::{core::Entry, group::About};
 use quern_joblog::{Certificate, SignedBlock};
 use quern_jobs_api::GroupError;
 use quern_primitives::{Digest, GenesisHash, JobId, ids::BatchSequence};
-use quern_recheck::EndFault;
+use quern_recheck::{EndFault, Unrefereed, UnrefereedFault, check_unrefereed};
 
 impl Members {
     /// Signs a batch, or the end of a job that cannot go on, if it is what follows from the copy of the log
@@ -30,7 +30,39 @@ impl Members {
         self.check(follower, id, &part).await?;
         let found = found(follower, about, sequence)?;
         let certificate = agreed(found, (sequence, index, head)).ok_or_else(|| other(about))?;
+        self.check_unrefereed(id, &part, unrefereed(follower, about, sequence))
+            .await?;
         self.give_once(id, &part, about, certificate).await
+    }
+
+    /// That this masternode saw itself what the log says of these tasks: that no referee can be had.
+    async fn check_unrefereed(
+        &self,
+        id: JobId,
+        part: &Part,
+        tasks: Vec<Unrefereed>,
+    ) -> Result<(), GroupError> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        // Who asks and does not wait for what comes out is not certified before it has.
+        let mut computing = tasks.iter().map(|(task, _)| *task);
+        if let Some(task) = computing.find(|task| self.refereeings.is_computing(id, *task)) {
+            let why = format!("task {task} is still computed here; ask again in a moment");
+            return Err(GroupError::Unrefereed { why });
+        }
+        // Who has no say any more counts as one of the group, as for whoever reads the log.
+        let are_several = part.job.submission.referees.quorum(part.others) > 1;
+        let (shared, turn) = (self.shared.clone(), part.turn);
+        let checked = tokio::task::spawn_blocking(move || {
+            for unrefereed in tasks {
+                let seen = shared.store.asking(id, turn, unrefereed.0);
+                let seen = seen.map_err(|_| GroupError::Storage)?;
+                check_unrefereed(unrefereed, seen, are_several).map_err(not_seen)?;
+            }
+            Ok(())
+        });
+        checked.await.map_err(|_| GroupError::Storage)?
     }
 
     /// Signs something, and remembers that before it is given out.
@@ -71,6 +103,21 @@ fn found(
             let failure = checked.map(|checked| checked.recheck.failure());
             failure.transpose().map_err(not_ended)
         }
+    }
+}
+
+/// The tasks without a referee's word on which it rests.
+fn unrefereed(follower: &Follower, about: About, sequence: BatchSequence) -> Vec<Unrefereed> {
+    let checked = follower.checked.as_ref();
+    checked.map_or_else(Vec::new, |checked| match about {
+        About::Batch => checked.recheck.unrefereed(sequence).to_vec(),
+        About::End => checked.recheck.unrefereed_end().into_iter().collect(),
+    })
+}
+
+fn not_seen(fault: UnrefereedFault) -> GroupError {
+    GroupError::Unrefereed {
+        why: fault.to_string(),
     }
 }
 
