@@ -258,6 +258,7 @@ impl<'a> Auditor<'a> {
             }
         }
         report.difference_count = found.len() as u64;
+        report.ask_court(&self.chain).await;
         if let Some(folder) = &self.how.evidence {
             report.write_evidence(folder)?;
         }

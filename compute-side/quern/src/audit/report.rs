@@ -4,10 +4,10 @@ use super::job::KEPT_MAX;
 use crate::{
     context::Context,
     dispute::{
-        begin::{Filed, may_win, show_chain},
+        begin::{Filed, may_win, may_win_by, show_chain},
         file::EvidenceFile,
     },
-    output::{Output, fields},
+    output::{Output, fields, patiently},
     verify::proof::Shown,
 };
 use anyhow::Context as _;
@@ -19,7 +19,7 @@ use quern_primitives::{
     ids::BatchSequence,
     job::Escrow,
 };
-use quern_recheck::{Difference, Filing, OnChain};
+use quern_recheck::{Difference, Filing, Losing, OnChain};
 use serde::Serialize;
 use std::{
     fs,
@@ -76,10 +76,13 @@ pub(super) struct Told {
     batch: Option<BatchSequence>,
     /// The entries of the log that show it.
     positions: Vec<u64>,
-    /// Whether the chain can be shown it.
+    /// Whether the chain can be shown it, and would not refuse it or find it unfounded: false until its rules
+    /// were asked.
     disputable: bool,
     /// Why it cannot.
     why_not: Option<String>,
+    /// Why the chain's rules could not be asked.
+    unasked: Option<String>,
     /// What the chain is shown, as it is written into a file.
     evidence: Option<EvidenceFile>,
     /// Where that was written.
@@ -155,7 +158,7 @@ impl JobReport {
         }
     }
 
-    /// Adds a difference, with what can be done about it.
+    /// Adds a difference, with what the chain could be shown of it.
     pub(super) fn tell(&mut self, difference: &Difference, settled: &OnChain, filing: &Filing) {
         let positions = difference.positions();
         let batch = difference.batch().or_else(|| {
@@ -175,8 +178,9 @@ impl JobReport {
             says: difference.to_string(),
             batch,
             positions,
-            disputable: evidence.is_some(),
+            disputable: false,
             why_not,
+            unasked: None,
             evidence,
             file: None,
             disputed: None,
@@ -209,12 +213,41 @@ impl JobReport {
         (&self.findings.re_executed, &self.findings.not_re_executed)
     }
 
-    /// Writes a file for each difference that can be disputed.
+    /// Asks the court's own rules of each difference whether the chain would take what it can be shown.
+    pub(super) async fn ask_court(&mut self, chain: &Chain) {
+        if self.differences.iter().all(|told| told.evidence.is_none()) {
+            return;
+        }
+        let asking = patiently("asking whether it can be disputed", async {
+            let state = match chain.at_finalised().await {
+                Ok(state) => state,
+                Err(error) => {
+                    let error = anyhow::Error::from(error);
+                    self.differences
+                        .iter_mut()
+                        .for_each(|told| told.could_not_ask(&error));
+                    return;
+                }
+            };
+            for told in &mut self.differences {
+                let Some(evidence) = &told.evidence else {
+                    continue;
+                };
+                match may_win_by(&state, chain.genesis(), evidence).await {
+                    Ok(ruled) => told.ruled(ruled),
+                    Err(error) => told.could_not_ask(&error),
+                }
+            }
+        });
+        asking.await;
+    }
+
+    /// Writes a file for each difference that can be disputed, or of which that could not be asked.
     pub(super) fn write_evidence(&mut self, folder: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let digits = hex::encode(self.job.0);
         for (number, told) in self.differences.iter_mut().enumerate() {
-            let Some(evidence) = &told.evidence else {
+            let Some(evidence) = told.evidence.as_ref().filter(|_| told.why_not.is_none()) else {
                 continue;
             };
             let path = folder.join(format!("{digits}-{number}.evidence.json"));
@@ -229,20 +262,16 @@ impl JobReport {
     /// batch fell with the one before.
     pub(super) async fn file(&mut self, context: &Context, chain: &Chain) -> anyhow::Result<()> {
         for told in &mut self.differences {
-            let Some(evidence) = &told.evidence else {
+            let Some(evidence) = told.evidence.as_ref().filter(|_| told.why_not.is_none()) else {
                 continue;
             };
-            match may_win(chain, evidence).await? {
-                Ok(()) => {
-                    let account = context.account()?;
-                    let filed = show_chain(context, chain, &account, evidence, true).await?;
-                    told.disputed = Some(filed);
-                }
-                Err(losing) => {
-                    told.disputable = false;
-                    told.why_not = Some(losing.to_string());
-                }
+            let ruled = may_win(chain, evidence).await?;
+            if ruled.is_ok() {
+                let account = context.account()?;
+                let filed = show_chain(context, chain, &account, evidence, true).await?;
+                told.disputed = Some(filed);
             }
+            told.ruled(ruled);
         }
         Ok(())
     }
@@ -263,6 +292,20 @@ impl JobReport {
 }
 
 impl Told {
+    /// What the court's rules say of showing it.
+    fn ruled(&mut self, ruled: Result<(), Losing>) {
+        self.disputable = ruled.is_ok();
+        self.why_not = ruled.err().map(|losing| losing.to_string());
+        self.unasked = None;
+    }
+
+    /// They could not be asked.
+    fn could_not_ask(&mut self, error: &anyhow::Error) {
+        if self.evidence.is_some() {
+            self.unasked = Some(format!("{error:#}"));
+        }
+    }
+
     fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("✗ {}: {}", self.code, self.says)];
         if let Some(batch) = self.batch {
@@ -272,9 +315,20 @@ impl Told {
             let positions: Vec<_> = self.positions.iter().map(u64::to_string).collect();
             lines.push(format!("  entries of the log: {}", positions.join(", ")));
         }
+        if let Some(why) = &self.unasked {
+            lines.push(format!(
+                "  whether the chain would take it could not be asked: {why}; `quern dispute file` asks before it shows it"
+            ));
+        }
         lines.push(match (&self.why_not, &self.disputed, &self.file) {
             (Some(why), ..) => format!("  it cannot be disputed: {why}"),
             (None, Some(filed), _) => format!("  {}", filed.people()),
+            (None, None, Some(file)) if !self.disputable => {
+                format!("  what is shown is in {}", file.display())
+            }
+            (None, None, None) if !self.disputable => {
+                "  --evidence DIR writes what is shown".into()
+            }
             (None, None, Some(file)) => format!(
                 "  it can be disputed: quern dispute file {}",
                 file.display()

@@ -11,7 +11,7 @@ use quern_dispute_rules::{
 };
 use quern_ledger::{Account, Call, Chain, ChainError, State};
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, JobId,
+    AccountId, Amount, BlockNumber, GenesisHash, JobId,
     amount::{as_string, display},
     ids::BatchSequence,
     params::Unit,
@@ -92,18 +92,25 @@ pub(crate) async fn may_win(
     chain: &Chain,
     file: &EvidenceFile,
 ) -> anyhow::Result<Result<(), Losing>> {
+    let asked = patiently("asking the chain", async {
+        may_win_by(&chain.at_finalised().await?, chain.genesis(), file).await
+    });
+    asked.await
+}
+
+/// The same, by what the chain says as of this block.
+pub(crate) async fn may_win_by(
+    state: &State,
+    genesis: GenesisHash,
+    file: &EvidenceFile,
+) -> anyhow::Result<Result<(), Losing>> {
     let (evidence, steps) = (file.evidence()?, file.steps()?);
     if matches!(evidence, Evidence::Payouts { .. }) && steps.is_empty() {
         return Err(FileError::NoVerdicts.into());
     }
     let subject = evidence.subject();
-    let asked = patiently("asking the chain", async {
-        let state = chain.at_finalised().await?;
-        let facts = state.court_facts(&subject, chain.genesis()).await?;
-        let proved = state.convictions(subject.job).await?;
-        Ok::<_, ChainError>((facts, proved))
-    });
-    let (facts, proved) = asked.await?;
+    let facts = state.court_facts(&subject, genesis).await?;
+    let proved = state.convictions(subject.job).await?;
     Ok(check_evidence(&evidence, &steps, facts.as_ref(), &proved))
 }
 

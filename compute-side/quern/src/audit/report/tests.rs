@@ -1,5 +1,5 @@
 use super::*;
-use quern_dispute_rules::{Evidence, evidence::BatchName};
+use quern_dispute_rules::{Evidence, Refusal, evidence::BatchName};
 use quern_light::{BlockHash, Way};
 use quern_primitives::{
     AccountId, Digest, ProgramHash,
@@ -177,6 +177,7 @@ fn a_difference_is_told_with_its_entries_and_whether_it_can_be_disputed() {
     report.tell(&sum, &settled, &Filing::Cannot(Unfiled::NoBatch));
     report.difference_count = 2;
     assert!(!report.holds);
+    report.differences[0].ruled(Ok(()));
     let text = report.people();
     assert!(
         text.contains("✗ batch_spent: the spending of batch 0: 9 by the log, 10 on the chain"),
@@ -204,17 +205,65 @@ fn a_difference_is_told_with_its_entries_and_whether_it_can_be_disputed() {
 }
 
 #[test]
+fn nothing_is_said_to_be_disputable_before_the_courts_rules_were_asked() {
+    let mut report = report();
+    report.tell(&unlike(), &settled(), &payouts());
+    let told = |report: &JobReport| serde_json::to_value(report).unwrap()["differences"][0].clone();
+    assert_eq!(told(&report)["disputable"], false);
+    assert!(!report.people().contains("it can be disputed"));
+
+    report.differences[0].could_not_ask(&anyhow::anyhow!("the node is away"));
+    assert_eq!(told(&report)["disputable"], false);
+    assert_eq!(told(&report)["unasked"], "the node is away");
+    let text = report.people();
+    let said = "whether the chain would take it could not be asked: the node is away";
+    assert!(text.contains(said), "{text}");
+    assert!(text.contains("--evidence DIR writes what is shown"));
+    assert!(!text.contains("disputed:"), "{text}");
+
+    report.differences[0].ruled(Ok(()));
+    assert_eq!(told(&report)["disputable"], true);
+    assert_eq!(told(&report)["unasked"], serde_json::Value::Null);
+    assert!(report.people().contains("it can be disputed: --evidence"));
+}
+
+#[test]
+fn what_the_court_would_refuse_or_find_unfounded_is_not_said_to_be_disputable() {
+    let refused = Losing::Refused(Refusal::NotPending);
+    for losing in [Losing::Unfounded, Losing::NotOpen, refused] {
+        let mut report = report();
+        report.tell(&unlike(), &settled(), &payouts());
+        report.differences[0].ruled(Err(losing));
+        let told = serde_json::to_value(&report).unwrap()["differences"][0].clone();
+        assert_eq!(told["disputable"], false);
+        assert_eq!(told["why_not"], losing.to_string());
+        let text = report.people();
+        let said = format!("it cannot be disputed: {losing}");
+        assert!(text.contains(&said), "{text}");
+    }
+}
+
+#[test]
 fn evidence_is_written_for_what_can_be_disputed_alone() {
     let folder = tempfile::tempdir().unwrap();
     let into = folder.path().join("evidence");
     let mut report = report();
     let settled = settled();
     report.tell(&unlike(), &settled, &Filing::Cannot(Unfiled::Final));
-    report.tell(&unlike(), &settled, &payouts());
+    for _ in 0..3 {
+        report.tell(&unlike(), &settled, &payouts());
+    }
+    report.differences[1].ruled(Err(Losing::Unfounded));
+    report.differences[2].ruled(Ok(()));
+    report.differences[3].could_not_ask(&anyhow::anyhow!("the node is away"));
     report.write_evidence(&into).unwrap();
+    // What could not be asked now can be asked with the file.
     let files: Vec<_> = fs::read_dir(&into).unwrap().collect();
-    assert_eq!(files.len(), 1);
-    let path = report.differences[1].file.clone().unwrap();
+    assert_eq!(files.len(), 2);
+    let text = report.people();
+    assert!(text.contains("it can be disputed: quern dispute file "));
+    assert!(text.contains("what is shown is in "), "{text}");
+    let path = report.differences[2].file.clone().unwrap();
     let file = EvidenceFile::read(&path, GenesisHash([6; 32])).unwrap();
     assert!(matches!(file.evidence(), Ok(Evidence::Payouts { .. })));
     assert_eq!(file.steps().unwrap().len(), 1);
