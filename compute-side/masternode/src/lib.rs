@@ -9,6 +9,7 @@
 //! | `referee` | computes tasks again |
 //! | `watcher` | follows the chain |
 //! | `checking` | holds a job's own log to the rules before a batch of it is sent |
+//! | `cover` | which batches the masternode's bond covers now; pure |
 //! | [`settler`] | has batches certified, and sends them |
 //! | `group` | a job's masternodes among themselves: logs, certificates, turns |
 //! | `disputes` | answers disputes over its batches |
@@ -24,6 +25,7 @@ mod checking;
 mod config;
 mod context;
 pub mod core;
+mod cover;
 mod daemon;
 mod disputes;
 mod group;

@@ -11,20 +11,20 @@ use crate::{
     certify::{CertifyError, certify, certify_end},
     checking::{Checks, Refused, Sightings},
     core::Engines,
+    cover::{Cover, Uncovered, check_covered},
     group::Peers,
     store::{Store, now_ms},
 };
 use quern_ledger::{Account, Call, Chain, ChainError, Sent, Settled, SubmitError};
 use quern_primitives::{
     AccountId, Amount, Digest, GenesisHash, JobId, TaskIndex,
-    amount::display,
     batch::Batch,
     ids::BatchSequence,
     job::{Failure, Job},
     payload::NodeSecret,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -163,8 +163,7 @@ pub async fn settle(
         not_settled,
         checks: Arc::default(),
         refused: BTreeSet::new(),
-        uncovered: BTreeSet::new(),
-        spending: BTreeMap::new(),
+        cover: Cover::default(),
         orders: Orders::new(orders),
         preparing: JoinSet::new(),
         on_their_way: JoinSet::new(),
@@ -199,10 +198,7 @@ struct Settler {
     checks: Arc<Mutex<Checks>>,
     /// Jobs of which a batch was refused, each told of once.
     refused: BTreeSet<JobId>,
-    /// Jobs of which a batch waits until the bond covers it, each told of once.
-    uncovered: BTreeSet<JobId>,
-    /// What the batches spend that are begun and that no final block has yet.
-    spending: BTreeMap<Name, Amount>,
+    cover: Cover,
     orders: Orders,
     /// What is checked and certified now: of each job one order at a time.
     preparing: JoinSet<(Name, Result<Call, SendError>)>,
@@ -216,13 +212,8 @@ enum SendError {
     #[error("{0}")]
     NotBorneOut(String),
     /// The chain would refuse it, for a fee.
-    #[error(
-        "the batch spends {}, and of the masternode's bond {} are not needed for what is settled and not final; \
-         it waits until that is final, or more is bonded with `quern masternode bond`",
-        display(*spent),
-        display(*room)
-    )]
-    Uncovered { spent: Amount, room: Amount },
+    #[error(transparent)]
+    Uncovered(#[from] Uncovered),
     /// The chain did not say what the bond covers.
     #[error(transparent)]
     Unasked(#[from] ChainError),
@@ -238,18 +229,17 @@ impl Settler {
     /// Has an order checked and certified, beside the others.
     fn prepare(&mut self, order: Order) {
         let (books, jobs, checks) = (self.books.clone(), self.jobs.clone(), self.checks.clone());
-        let others = self.spending.values();
-        let others = others.fold(0, |sum: Amount, spent| sum.saturating_add(*spent));
-        if let Order::Settle(batch) = &order {
-            self.spending.insert(order.name(), batch.spent);
-        }
+        let others = match &order {
+            Order::Settle(batch) => self.cover.begin((batch.job, batch.sequence), batch.spent),
+            Order::CloseFailed { .. } => 0,
+        };
         self.preparing.spawn(async move {
             let name = order.name();
             if let Order::Settle(batch) = &order {
                 if let Err(refused) = check(&books, jobs, checks, batch).await {
                     return (name, Err(SendError::NotBorneOut(refused)));
                 }
-                if let Err(error) = check_covered(&books, batch.spent, others).await {
+                if let Err(error) = ask_covered(&books, batch.spent, others).await {
                     return (name, Err(error));
                 }
             }
@@ -274,11 +264,10 @@ impl Settler {
                     (name, settled.map_err(SendError::from))
                 });
             }
-            Err(error @ SendError::Uncovered { .. }) => {
+            Err(error @ SendError::Uncovered(_)) => {
                 let (job, batch) = name;
-                self.spending.remove(&name);
                 self.orders.done(name, false);
-                if self.uncovered.insert(job) {
+                if batch.is_some_and(|batch| self.cover.waits((job, batch))) {
                     tracing::warn!(%job, batch, %error, "a batch waits");
                 }
                 // An error says that the masternode stops.
@@ -286,7 +275,7 @@ impl Settler {
             }
             Err(SendError::NotBorneOut(error)) => {
                 let (job, batch) = name;
-                self.spending.remove(&name);
+                self.given_up(name);
                 // The core orders it again after a while, and what the chain counts of it is its own.
                 self.orders.done(name, false);
                 if self.refused.insert(job) {
@@ -302,13 +291,21 @@ impl Settler {
         }
     }
 
+    /// An order is not on its way any more, and was not carried out.
+    fn given_up(&mut self, (job, batch): Name) {
+        if let Some(batch) = batch {
+            self.cover.given_up((job, batch));
+        }
+    }
+
     async fn done(&mut self, name: Name, outcome: Result<Settled, SendError>) {
         let (job, batch) = name;
-        self.spending.remove(&name);
         self.orders.done(name, outcome.is_ok());
         match outcome {
             Ok(settled) => {
-                self.uncovered.remove(&job);
+                if batch.is_some_and(|batch| self.cover.settled((job, batch))) {
+                    tracing::info!(%job, batch, "the bond covers what waited; the job is settled on");
+                }
                 tracing::info!(
                     %job,
                     batch,
@@ -318,12 +315,20 @@ impl Settler {
                 );
             }
             Err(error) => {
+                self.given_up(name);
                 report(name, &error);
                 // An error says that the masternode stops.
                 let _told = self.not_settled.send(job).await;
             }
         }
     }
+}
+
+/// Whether the masternode's bond covers a batch, as of the last final block.
+async fn ask_covered(books: &Books, spent: Amount, others: Amount) -> Result<(), SendError> {
+    let state = books.chain.at_finalised().await?;
+    let bond = state.masternode_bond(&books.account.id()).await?;
+    Ok(check_covered(&bond, spent, others)?)
 }
 
 /// Whether a batch follows from the job's log, and why not if it does not. One that cannot be checked, because
@@ -353,19 +358,6 @@ async fn check(
         }
         Ok(Err(error)) => Err(format!("{:#}", anyhow::Error::from(error))),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Whether the masternode's bond covers a batch that spends so much, beside what is settled and not final and
-/// what the `others` spend that are on their way. Which of those is counted already is not known here, so some
-/// may be counted twice for a moment; the batch is tried again.
-async fn check_covered(books: &Books, spent: Amount, others: Amount) -> Result<(), SendError> {
-    let state = books.chain.at_finalised().await?;
-    let bond = state.masternode_bond(&books.account.id()).await?;
-    let room = bond.room().saturating_sub(others);
-    match spent <= room {
-        true => Ok(()),
-        false => Err(SendError::Uncovered { spent, room }),
     }
 }
 

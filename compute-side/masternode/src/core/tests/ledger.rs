@@ -1,13 +1,15 @@
 //! The chain, as far as a job sees it: the real rules, and money that moves by them.
 
-use quern_job_rules::{life, pay::PRICES_AT_GENESIS, quote, settlement, tasks};
+use crate::cover::{Cover, check_covered};
+use quern_job_rules::{exposure, life, pay::PRICES_AT_GENESIS, quote, settlement, tasks};
 use quern_primitives::{
     amount::Amount,
-    batch::{Batch, Shares},
+    batch::{Batch, Exposure, Shares},
     device::Class,
     ids::{AccountId, Digest, ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Job, Preferences, Referees, Submission},
     params::{Params, Terms},
+    view::MasternodeBondView,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,6 +31,11 @@ pub(super) struct Ledger {
     /// What batches paid that are not final yet, the oldest first; each is final at once unless it is
     /// to wait.
     pub(super) pending: VecDeque<Shares>,
+    /// What the coordinator has bonded, what of it is needed for batches that are not final, and how often it
+    /// settled more than that.
+    pub(super) bonded: Amount,
+    pub(super) exposure: Exposure,
+    pub(super) above_bond: usize,
     /// Whether batches wait for [`Ledger::finalise`].
     pub(super) waits: bool,
 }
@@ -54,6 +61,9 @@ impl Ledger {
             takes: true,
             loses: 0,
             pending: VecDeque::new(),
+            bonded: Amount::MAX,
+            exposure: Exposure::default(),
+            above_bond: 0,
             waits: false,
         }
     }
@@ -78,6 +88,13 @@ impl Ledger {
         else {
             return false;
         };
+        match exposure::settled(&self.exposure, self.bonded, batch.spent) {
+            Ok(exposure) => self.exposure = exposure,
+            Err(_) => {
+                self.above_bond += 1;
+                return false;
+            }
+        }
         valid.tasks().add_to(&mut self.settled);
         for payout in valid.payouts() {
             *self.paid.entry(payout.account.clone()).or_default() += payout.amount;
@@ -94,10 +111,60 @@ impl Ledger {
 
     /// Makes all batches final that were settled.
     pub(super) fn finalise(&mut self) {
-        while let Some(shares) = self.pending.pop_front() {
-            let event = life::Event::Finalised { shares };
-            self.job = life::apply(&self.job, 0, event).unwrap().job;
+        while self.finalise_oldest() {}
+    }
+
+    /// Makes the oldest batch final that is not; false if all are.
+    pub(super) fn finalise_oldest(&mut self) -> bool {
+        let Some(shares) = self.pending.pop_front() else {
+            return false;
+        };
+        let batch = &self.batches[self.batches.len() - self.pending.len() - 1];
+        self.exposure = exposure::over(&self.exposure, batch.spent);
+        let event = life::Event::Finalised { shares };
+        self.job = life::apply(&self.job, 0, event).unwrap().job;
+        true
+    }
+}
+
+/// What the settler looks at before it sends a batch: the rule itself, with what the ledger says of the bond.
+#[derive(Default)]
+pub(super) struct Purse {
+    cover: Cover,
+    /// Each time that the operator is told: whether the job comes to a halt, or goes on.
+    pub(super) halts: Vec<bool>,
+    has_waited: bool,
+}
+
+impl Purse {
+    /// Whether a batch is sent.
+    pub(super) fn covers(&mut self, ledger: &Ledger, batch: &Batch) -> bool {
+        // What is settled already is not sent a second time.
+        if batch.sequence < ledger.job.next_batch {
+            return false;
         }
+        let name = (batch.job, batch.sequence);
+        let others = self.cover.begin(name, batch.spent);
+        let bond = MasternodeBondView {
+            active: ledger.bonded,
+            open: ledger.exposure.open,
+            ..MasternodeBondView::default()
+        };
+        let is_covered = check_covered(&bond, batch.spent, others).is_ok();
+        let is_told = match is_covered {
+            true => self.cover.settled(name),
+            false => self.cover.waits(name),
+        };
+        if is_told {
+            self.halts.push(!is_covered);
+        }
+        self.has_waited |= !is_covered;
+        is_covered
+    }
+
+    /// Whether a batch had to wait since this was asked, of which the core hears then.
+    pub(super) fn has_waited(&mut self) -> bool {
+        std::mem::take(&mut self.has_waited)
     }
 }
 

@@ -2,7 +2,7 @@
 
 pub(super) use super::{ledger::DEADLINE, worker::Habit};
 use super::{
-    ledger::{COORDINATOR, Ledger, OWNER},
+    ledger::{COORDINATOR, Ledger, OWNER, Purse},
     worker::{ENGINE, PORTABLE_ENGINE, QUESTION, Worker, input_root, name, truth},
 };
 use crate::core::{
@@ -82,6 +82,8 @@ pub(super) struct World {
     pub(super) referee: Refereeing,
     /// What it is asked for and has not answered.
     pub(super) asked: VecDeque<(JobId, TaskIndex, Purpose)>,
+    /// What the masternode looks at before it sends a batch, if it does.
+    pub(super) purse: Option<Purse>,
     /// Blocks whose hash is to be read.
     pub(super) hashes: VecDeque<u32>,
     pub(super) effects: Vec<Effect>,
@@ -128,6 +130,7 @@ impl World {
             reveals_unasked: true,
             referee: Refereeing::Unavailable,
             asked: VecDeque::new(),
+            purse: None,
             hashes: VecDeque::new(),
             effects: vec![],
             next_token: 0,
@@ -436,6 +439,9 @@ impl World {
             self.write(usize::MAX);
         }
         while self.referee != Refereeing::Slow && self.answer_asked() {}
+        if self.purse.as_mut().is_some_and(Purse::has_waited) {
+            self.feed(Event::NotSettled { job: JOB });
+        }
     }
 
     /// The referee answers what it was asked for first. False if it was asked for nothing.
@@ -521,7 +527,10 @@ impl World {
                     batch: (*batch).clone(),
                 });
                 assert!(is_on_disk, "a batch is sent only once it is on disk");
-                if self.ledger.takes_next() {
+                let ledger = &self.ledger;
+                let purse = self.purse.as_mut();
+                let is_covered = purse.is_none_or(|purse| purse.covers(ledger, &batch));
+                if is_covered && self.ledger.takes_next() {
                     self.ledger.settle(self.block, &batch);
                 }
             }
