@@ -21,7 +21,8 @@ pub struct OnChain {
     pub job: Job,
     /// The batches that were settled.
     pub batches: BTreeMap<BatchSequence, BatchRecord>,
-    /// What is kept beside that of those that are pending.
+    /// What is kept beside that of those that are pending. Of one that is final it is what was kept until then,
+    /// if that is known.
     pub pending: BTreeMap<BatchSequence, PendingBatch>,
 }
 
@@ -52,8 +53,12 @@ impl OnChain {
             let set = tasks::validate(&batch.tasks, self.job.submission.tasks);
             set.is_ok_and(|set| set.iter().any(|it| it == task))
         };
+        let is_pending = |sequence| {
+            let record = self.batches.get(sequence);
+            record.is_some_and(|record| matches!(record.state, BatchState::Pending { .. }))
+        };
         let mut pending = self.pending.iter();
-        let found = pending.find(|(_, batch)| has(batch));
+        let found = pending.find(|(sequence, batch)| is_pending(*sequence) && has(batch));
         found.map(|(sequence, _)| *sequence)
     }
 

@@ -282,6 +282,15 @@ pub(super) async fn on_chain(
             found.pending.extend(batch.map(|batch| (*sequence, batch)));
         }
     }
+    let records = found.batches.iter();
+    let made_final = records.filter(|(_, record)| record.is_final());
+    for (sequence, record) in made_final {
+        // The chain forgets to whom and why it paid; the block that settled the batch has it for good.
+        let settled = proven.at_height(record.settled_at).await?;
+        let key = keys::pending_batch(job, *sequence);
+        let batch: Option<PendingBatch> = proven.value(settled.hash(), &key).await?;
+        found.pending.extend(batch.map(|batch| (*sequence, batch)));
+    }
     Ok(found)
 }
 

@@ -13,6 +13,7 @@ use quern_dispute_rules::{
 };
 use quern_joblog::{Entry, RefereeWord, SignedBlock};
 use quern_primitives::{
+    batch::BatchState,
     ids::{AccountId, Digest},
     job::Agreement,
     log::{RefereeReport, RefereeStatement, SignedRefereeReport},
@@ -308,6 +309,12 @@ fn only_what_a_pending_batch_settles_is_accused() {
     on_chain.pending.clear();
     let none = Accusing::of(JOB, task, &on_chain).map(|_| ());
     assert_eq!(none, Err(Unfiled::NoBatch));
+    let mut on_chain = settled(&story, 0, &blocks);
+    for record in on_chain.batches.values_mut() {
+        record.state = BatchState::Final { at: 20 };
+    }
+    let none = Accusing::of(JOB, task, &on_chain).map(|_| ());
+    assert_eq!(none, Err(Unfiled::NoBatch), "what it set aside is known");
     let accusing = Accusing::of(JOB, task, &settled(&story, 0, &blocks)).unwrap();
     assert!(accusing.agreeing().is_empty() && accusing.accused().next().is_none());
 }

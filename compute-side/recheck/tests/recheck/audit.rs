@@ -316,6 +316,17 @@ fn what_the_chain_settled_otherwise_is_told_part_by_part() {
     assert_eq!(pending(|it| it.tasks.first += 8), [Part::Tasks]);
     assert_eq!(pending(|it| it.split.treasury += 1), [Part::Split]);
     assert_eq!(parts_with(&|_| {}), []);
+    // A batch that is final is held to what it set aside, where that is known.
+    let made_final = |change: fn(&mut PendingBatch)| {
+        parts_with(&|on_chain| {
+            let state = BatchState::Final { at: 20 };
+            let mut records = on_chain.batches.values_mut();
+            records.next().unwrap().state = state;
+            on_chain.pending.values_mut().take(1).for_each(change);
+        })
+    };
+    assert_eq!(made_final(|it| it.payouts[0].amount += 1), [Part::Payouts]);
+    assert_eq!(made_final(|_| {}), []);
 }
 
 #[test]
