@@ -11,16 +11,20 @@
 //! (1 for programs that always give the same output). So a wrong answer is accepted and stays with
 //! probability `P_u (1 - a d)` at the most, provided that a split is never outvoted.
 //!
-//! Everything here is told to people and decides nothing. Money that is paid never passes through it:
+//! An owner may say how likely that may be; [`Search`] finds the agreement that costs least of those that keep it.
+//!
+//! Everything here is told to people, and decides nothing but what an owner is offered. Money that is paid never passes through it:
 //! it computes with floating-point numbers.
 
 mod adaptive;
 mod crowd;
+mod search;
 mod stakes;
 mod statement;
 
 pub use adaptive::{expected_extra, expected_extra_of_first, trust};
 pub use crowd::{Crowd, outvoted_at};
+pub use search::{Bound, OutOfReach, Search, accounts_for, at_worst, by_cost};
 pub use stakes::Stakes;
 pub use statement::{ReExecution, Statement};
 

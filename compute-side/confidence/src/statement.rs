@@ -141,7 +141,7 @@ impl fmt::Display for Statement {
 }
 
 /// A probability in percent, with three digits that count.
-fn percent(probability: f64) -> String {
+pub(crate) fn percent(probability: f64) -> String {
     let value = probability * 100.0;
     if value == 0.0 {
         return "0 %".into();
