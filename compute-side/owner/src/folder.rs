@@ -10,6 +10,7 @@
 //! | `shards.kept` | says, by being there, that they are not removed |
 //! | `results/N` | the results that are here, opened, until the output is whole |
 //! | `replaced/N` | accepted results that were found to be wrong, where others are in their place |
+//! | `wrong-at-most` | how likely a wrong and final answer may be, and how many accounts were assumed to collude, if the owner said so |
 //! | `group` | the job's masternodes, as the chain last named them |
 //!
 //! A folder is made under another name and gets its own when it is whole.
@@ -34,6 +35,9 @@ use zeroize::Zeroizing;
 
 /// The file with the job's masternodes.
 const GROUP: &str = "group";
+
+/// The file with what the owner accepts of wrong answers.
+const WRONG_AT_MOST: &str = "wrong-at-most";
 
 /// The file that says that shards stay.
 const KEPT: &str = "shards.kept";
@@ -71,6 +75,15 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError + '_ {
         path: path.to_owned(),
         source,
     }
+}
+
+/// What a job's owner accepts of wrong answers. The chain is told the agreement that follows from it, and not this.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AcceptedWrong {
+    /// With what probability an answer to a task may be wrong and final.
+    pub at_most: f64,
+    /// How many accounts are assumed to collude, if the owner said so.
+    pub colluders: Option<u32>,
 }
 
 /// The folder of a job.
@@ -202,6 +215,32 @@ impl JobFolder {
     /// From now on the sealed shards stay when the coordinator has them.
     pub fn keep_uploads(&self) -> Result<(), FolderError> {
         self.put(KEPT, &[])
+    }
+
+    /// Remembers what the owner accepts of wrong answers, so that the result can be held to it.
+    pub fn put_accepted_wrong(&self, accepted: &AcceptedWrong) -> Result<(), FolderError> {
+        let AcceptedWrong { at_most, colluders } = accepted;
+        let colluders = colluders.map(|colluders| format!(" {colluders}"));
+        let text = format!("{at_most}{}\n", colluders.unwrap_or_default());
+        self.put_whole(WRONG_AT_MOST, text.as_bytes())
+    }
+
+    /// What the owner accepts of wrong answers, if it said so.
+    pub fn accepted_wrong(&self) -> Result<Option<AcceptedWrong>, FolderError> {
+        let path = self.path.join(WRONG_AT_MOST);
+        let Some(bytes) = read_if_there(&path)? else {
+            return Ok(None);
+        };
+        let read = || {
+            let mut words = std::str::from_utf8(&bytes).ok()?.split_whitespace();
+            let accepted = AcceptedWrong {
+                at_most: words.next()?.parse().ok()?,
+                colluders: words.next().map(str::parse).transpose().ok()?,
+            };
+            let is_sound = (0.0..=1.0).contains(&accepted.at_most) && words.next().is_none();
+            is_sound.then_some(accepted)
+        };
+        read().map(Some).ok_or(FolderError::Damaged { path })
     }
 
     /// Removes the sealed shards, which the coordinator has, unless they are to be kept; key and program
@@ -347,6 +386,23 @@ mod tests {
             }
             folder.drop_uploads().unwrap();
             assert_eq!(folder.shard(0).is_file(), is_kept);
+        }
+    }
+
+    #[test]
+    fn what_the_owner_accepts_of_wrong_answers_reads_back_as_it_was_written() {
+        let jobs = tempfile::tempdir().unwrap();
+        let folder = JobFolder::begin(jobs.path(), JobId([1; 32])).unwrap();
+        assert_eq!(folder.accepted_wrong().unwrap(), None);
+        for (at_most, colluders) in [(0.1, None), (1e-300, Some(u32::MAX)), (0.0, Some(0))] {
+            let accepted = AcceptedWrong { at_most, colluders };
+            folder.put_accepted_wrong(&accepted).unwrap();
+            assert_eq!(folder.accepted_wrong().unwrap(), Some(accepted));
+        }
+        for text in ["", "x", "0.1 x", "0.1 2 3", "1.5", "-1", "NaN", "0.1 -1"] {
+            folder.put(WRONG_AT_MOST, text.as_bytes()).unwrap();
+            let read = folder.accepted_wrong();
+            assert!(matches!(read, Err(FolderError::Damaged { .. })), "{text}");
         }
     }
 

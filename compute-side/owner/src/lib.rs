@@ -31,7 +31,7 @@ mod verify;
 pub use collect::{CollectError, CollectProgress, Collector, collect};
 pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress};
 pub use correct::{CorrectError, Corrected, Corrections, NotBelieved, Outcome, Refused, correct};
-pub use folder::{FolderError, JobFolder};
+pub use folder::{AcceptedWrong, FolderError, JobFolder};
 pub use log::{FetchLogError, LogPart, fetch_copied_log, fetch_log};
 pub use masternodes::{Masternode, Masternodes, UnreachableError};
 pub use members::Members;

@@ -2,7 +2,7 @@
 
 use crate::grid::live::{self, LiveGrid};
 use clap::Args;
-use quern_confidence::{Crowd, InputError, ReExecution, Statement};
+use quern_confidence::{Bound, Crowd, InputError, ReExecution, Statement};
 use quern_jobs_api::Asking;
 use quern_ledger::{Chain, ChainError};
 use quern_owner::Masternodes;
@@ -31,10 +31,9 @@ pub(crate) enum UnknownCrowdError {
     Input(#[from] InputError),
 }
 
-/// What can be said where the job is computed by one of these grids: which one is drawn, so the one counts
-/// whose accounts make a wrong answer the likeliest. Grids with fewer accounts than replicas compute
-/// nothing of it. So many of a thousand settled tasks are computed again: what is found to be wrong so stays
-/// paid, but its owner gets what comes out. Programs always give the same output here, so nothing is missed.
+/// What can be said where the job is computed by one of these grids, at worst. So many of a thousand settled tasks
+/// are computed again: what is found to be wrong so stays paid, but its owner gets what comes out. Programs always
+/// give the same output here, so nothing is missed.
 pub(crate) fn at_worst(
     agreement: Agreement,
     re_execution_permille: u16,
@@ -42,26 +41,17 @@ pub(crate) fn at_worst(
     assumed: AssumedArgs,
 ) -> Result<Option<Statement>, InputError> {
     let again = ReExecution::new(f64::from(re_execution_permille) / 1_000.0, 1.0)?;
-    let mut worst: Option<Statement> = None;
-    for grid in grids {
-        let accounts = grid.matching.accounts;
-        if accounts < u32::from(accounts_for(agreement)) {
-            continue;
-        }
-        let crowd = match assumed.colluders {
+    let accounts = grids.iter().map(|grid| grid.matching.accounts);
+    // Who has nobody for the job computes nothing of it.
+    let crowds = accounts.filter(|accounts| *accounts > 0).map(|accounts| {
+        match assumed.colluders {
             // Of fewer accounts than are assumed to collude all do.
-            Some(colluders) => Crowd::new(accounts, colluders.min(accounts))?,
-            None => Crowd::assumed(accounts)?,
-        };
-        let said = Statement::new(agreement, crowd, again)?;
-        let is_worse = worst
-            .as_ref()
-            .is_none_or(|worst| said.wrong_and_final > worst.wrong_and_final);
-        if is_worse {
-            worst = Some(said);
+            Some(colluders) => Crowd::new(accounts, colluders.min(accounts)),
+            None => Crowd::assumed(accounts),
         }
-    }
-    Ok(worst)
+    });
+    let crowds = crowds.collect::<Result<Vec<_>, _>>()?;
+    quern_confidence::at_worst(agreement, crowds, again)
 }
 
 /// What can be said of a job that the chain has, by the accounts that may compute it now. None if the
@@ -106,14 +96,16 @@ pub(crate) fn in_words(said: Option<&Statement>) -> String {
     )
 }
 
-/// The accounts of which a task needs devices: as many as it has replicas at first, and two where the
-/// first one may not be believed alone.
-pub(crate) fn accounts_for(agreement: Agreement) -> u8 {
-    match agreement {
-        Agreement::Adaptive => Agreement::Unanimous.replicas(),
-        Agreement::Single | Agreement::Majority { .. } | Agreement::Unanimous => {
-            agreement.replicas()
+/// Whether a bound that the owner asked for is kept, by what is said now; in words.
+pub(crate) fn bound_in_words(asked: Bound, said: Option<&Statement>) -> String {
+    let start =
+        format!("you asked for a wrong and final answer with a probability of {asked} at the most");
+    match said {
+        Some(said) if asked.is_kept_by(said) => {
+            format!("{start}: by the accounts of now that is kept")
         }
+        Some(_) => format!("! {start}: with the accounts of now that would not be kept"),
+        None => format!("{start}: whether that is kept cannot be said now"),
     }
 }
 
@@ -208,6 +200,21 @@ mod tests {
         let words = in_words(said(Agreement::Unanimous, &[100], None).as_ref());
         assert!(words.contains("re-execution 0 %"), "{words}");
         assert!(in_words(None).contains("cannot be said"));
+    }
+
+    #[test]
+    fn whether_a_bound_is_kept_is_said_by_the_accounts_of_now() {
+        let asked = Bound::new(0.01).unwrap();
+        let words = |accounts: &[u32]| {
+            bound_in_words(
+                asked,
+                said(Agreement::Unanimous, accounts, Some(10)).as_ref(),
+            )
+        };
+        assert!(words(&[100]).ends_with("of 1 % at the most: by the accounts of now that is kept"));
+        let broken = words(&[100, 50]);
+        assert!(broken.starts_with('!') && broken.contains("would not be kept"));
+        assert!(words(&[]).contains("cannot be said now"));
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub(crate) struct AgreementTable {
     pub(super) single: bool,
     #[serde(alias = "failure_probability_max", deserialize_with = "probability")]
     pub(super) failure_probability_max: Option<FailureProbability>,
+    #[serde(alias = "wrong_at_most", deserialize_with = "probability")]
+    pub(super) wrong_at_most: Option<FailureProbability>,
 }
 
 impl DeviceOptions {
@@ -459,6 +461,26 @@ mod tests {
     }
 
     #[test]
+    fn how_likely_a_wrong_answer_may_be_stands_in_place_of_an_agreement() {
+        let accepted = |value| Certainty::WrongAtMost(FailureProbability::new(value).unwrap());
+        for text in [
+            "[agreement]\nwrong-at-most = 0.01",
+            "[agreement]\nwrong_at_most = '1%'",
+            "wrong-at-most = 0.01",
+        ] {
+            assert_eq!(spec(text).certainty, accepted(0.01), "{text}");
+        }
+        let file = parse("agreement = 'majority'").unwrap();
+        let spec = typed("--wrong-at-most 1e-6").unwrap().over(file).check();
+        assert_eq!(spec.unwrap().certainty, accepted(1e-6));
+        // An option of the other kind takes the place of what the file says.
+        let file = parse("wrong-at-most = 0.01").unwrap();
+        let spec = typed("--single").unwrap().over(file).check();
+        let single = Certainty::Agreement(Agreement::Single);
+        assert_eq!(spec.unwrap().certainty, single);
+    }
+
+    #[test]
     fn two_devices_must_agree_where_nothing_is_said() {
         let unanimous = Certainty::Agreement(Agreement::Unanimous);
         assert_eq!(spec("").certainty, unanimous);
@@ -521,6 +543,15 @@ mod tests {
         assert!(both.contains("`agreement` and `single`"), "{both}");
         let both = error("agreement = 'majority'\nfailure-probability-max = 0.1");
         assert!(both.contains("`agreement`"), "{both}");
+        let both = error("failure-probability-max = 0.1\nwrong-at-most = 0.1");
+        let named = "`failure-probability-max` and `wrong-at-most`";
+        assert!(both.contains(named), "{both}");
+        let both = error("replicas = 3\n[agreement]\nwrong-at-most = 0.1");
+        assert!(both.contains("`wrong-at-most` and `replicas`"), "{both}");
+        let both = error("wrong-at-most = 0.2\n[agreement]\nwrong-at-most = 0.1");
+        assert!(both.contains("`agreement.wrong-at-most`"), "{both}");
+        assert!(typed("--wrong-at-most 1% --single").is_err());
+        assert!(typed("--wrong-at-most 1% --failure-probability-max 1%").is_err());
         let much = error("[devices]\nprocessor-points-min = 501");
         assert!(much.contains("`processor-points-min` is 501"), "{much}");
         assert!(typed("--replicas 3 --failure-probability-max 1%").is_err());
@@ -545,6 +576,7 @@ mod tests {
                 "failure-probability-max",
             ),
             ("[agreement]\nfailure-probability-max = 'rarely'", "rarely"),
+            ("wrong-at-most = 'never'", "never"),
             ("[agreement]\nquorum = 3", "quorum"),
             ("[agreement]\nmode = 'loud'", "loud"),
             ("agreement = 'none'", "none"),

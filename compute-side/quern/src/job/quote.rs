@@ -17,7 +17,7 @@ use crate::{
     units::{Size, grouped, span_of_blocks},
 };
 use clap::Args;
-use quern_confidence::Statement;
+use quern_confidence::{Bound, Search, Statement, accounts_for};
 use quern_job_rules::quote::QuoteError;
 use quern_jobs_api::Asking;
 use quern_ledger::{ChainError, State};
@@ -67,6 +67,9 @@ pub(crate) struct Offer {
     pub(crate) trial: Option<Trial>,
     /// How the number of replicas was found, if a failure probability was given in place of it.
     certainty: Option<Found>,
+    /// How likely a wrong and final answer to a task may be, if that was given in place of an agreement: this one
+    /// costs least of those that keep it.
+    pub(crate) wrong_at_most: Option<Bound>,
     /// How likely a wrong answer is accepted and stays; none if no masternode tells of enough accounts.
     confidence: Option<Statement>,
     /// The devices that there are for the job, as far as masternodes tell.
@@ -115,75 +118,142 @@ pub(crate) async fn price(
     trial: Option<Trial>,
     assumed: AssumedArgs,
 ) -> anyhow::Result<Priced> {
-    let now = state.block().number;
-    let (agreement, certainty) = match spec.certainty {
-        Certainty::Agreement(agreement) => (agreement, None),
+    let pricing = Pricing {
+        state,
+        spec: &spec,
+        program: &program,
+        plan,
+        trial,
+        assumed,
+    };
+    let (terms, offer) = match spec.certainty {
+        Certainty::Agreement(agreement) => pricing.with(agreement).await?,
         Certainty::FailureAtMost(accepted) => {
             // What a task costs is known once the number of replicas is.
             let asked = devices_for(state, &spec, Agreement::Single, 0).await?;
             let found = Found::of(plan.count(), accepted, &asked.grids)?;
-            (found.agreement(), Some(found))
+            let (terms, mut offer) = pricing.with(found.agreement()).await?;
+            offer.certainty = Some(found);
+            (terms, offer)
         }
+        Certainty::WrongAtMost(accepted) => pricing.within(Bound::new(accepted.get())?).await?,
     };
-    let mut terms = Terms {
-        agreement,
-        referees: spec.referees,
-        class: spec.class,
-        preferences: spec.preferences,
-        level: spec.level,
-        fuel_per_task_max: fuel_per_task(&spec, plan, trial.as_ref()).ok_or(TrialError::NoFuel)?,
-        memory_bytes_max: spec.memory_bytes_max,
-        result_bytes_max: spec.result_bytes_max,
-        deadline: spec.deadline.block(now),
-        price_max: spec.price_max.map_or(Amount::MAX, |price| price.0),
-    };
-    let submission = unsealed(&terms, &program, plan);
-    let quote = match state.quote(&submission).await? {
-        Ok(quote) => quote,
-        Err(refused @ QuoteError::TaskWorthTooMuch { .. }) => {
-            let told = WorthTooMuch::of(state, &submission, refused).await?;
-            return Err(told.into());
-        }
-        Err(refused) => return Err(SubmitJobError::Quote(refused).into()),
-    };
-    let (total, price_max) = (quote.total, terms.price_max);
-    if total > price_max {
-        return Err(SubmitJobError::Quote(QuoteError::AbovePriceMax { total, price_max }).into());
-    }
-    let asked = devices_for(state, &spec, agreement, quote.task).await?;
-    let again = state.params().await?.terms().re_execution_permille;
-    let offer = Offer {
-        quote,
-        tasks: plan.count(),
-        agreement,
-        replicas: agreement.replicas(),
-        referees: terms.referees,
-        input_bytes: plan.input_bytes(),
-        fuel_per_task_max: terms.fuel_per_task_max,
-        memory_bytes_max: terms.memory_bytes_max,
-        class: terms.class,
-        deadline_block: terms.deadline,
-        deadline_blocks_left: terms.deadline.saturating_sub(now),
-        preferences: terms.preferences,
-        trial,
-        certainty,
-        confidence: confidence::at_worst(agreement, again, &asked.grids, assumed)?,
-        matching: Matched::of(
-            &asked,
-            &terms.preferences,
-            confidence::accounts_for(agreement),
-        ),
-    };
-    // Without a limit of the owner's the quote is what they agree to.
-    if spec.price_max.is_none() {
-        terms.price_max = quote.total;
-    }
     Ok(Priced {
         spec,
         program,
         terms,
         offer,
     })
+}
+
+/// A job before its agreement is known.
+struct Pricing<'a> {
+    state: &'a State,
+    spec: &'a JobSpec,
+    program: &'a [u8],
+    plan: &'a CutPlan,
+    trial: Option<Trial>,
+    assumed: AssumedArgs,
+}
+
+impl Pricing<'_> {
+    /// The job with the agreement that costs least of those that keep a bound, by the accounts that may compute it
+    /// then: the more a task costs, the fewer have bonded enough for it. One with which the chain would not take
+    /// the job, because a task would be worth too much, is none.
+    async fn within(&self, bound: Bound) -> anyhow::Result<(Terms, Offer)> {
+        let mut search = Search::new(bound);
+        let mut worth = None;
+        while let Some(agreement) = search.ask_next() {
+            let (terms, offer) = match self.with(agreement).await {
+                Ok(priced) => priced,
+                Err(error) if error.is::<WorthTooMuch>() => {
+                    worth = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if search.take(offer.confidence.as_ref()) {
+                let wrong_at_most = Some(bound);
+                return Ok((
+                    terms,
+                    Offer {
+                        wrong_at_most,
+                        ..offer
+                    },
+                ));
+            }
+        }
+        let refused = search.out_of_reach();
+        Err(match worth {
+            Some(error) if refused.least.is_none() => error,
+            _ => refused.into(),
+        })
+    }
+
+    /// The job with this agreement.
+    async fn with(&self, agreement: Agreement) -> anyhow::Result<(Terms, Offer)> {
+        let Self {
+            state, spec, plan, ..
+        } = *self;
+        let now = state.block().number;
+        let fuel = fuel_per_task(spec, plan, self.trial.as_ref()).ok_or(TrialError::NoFuel)?;
+        let mut terms = Terms {
+            agreement,
+            referees: spec.referees,
+            class: spec.class,
+            preferences: spec.preferences,
+            level: spec.level,
+            fuel_per_task_max: fuel,
+            memory_bytes_max: spec.memory_bytes_max,
+            result_bytes_max: spec.result_bytes_max,
+            deadline: spec.deadline.block(now),
+            price_max: spec.price_max.map_or(Amount::MAX, |price| price.0),
+        };
+        let quote = quoted(state, &unsealed(&terms, self.program, plan)).await?;
+        let asked = devices_for(state, spec, agreement, quote.task).await?;
+        let again = state.params().await?.terms().re_execution_permille;
+        let offer = Offer {
+            quote,
+            tasks: plan.count(),
+            agreement,
+            replicas: agreement.replicas(),
+            referees: terms.referees,
+            input_bytes: plan.input_bytes(),
+            fuel_per_task_max: terms.fuel_per_task_max,
+            memory_bytes_max: terms.memory_bytes_max,
+            class: terms.class,
+            deadline_block: terms.deadline,
+            deadline_blocks_left: terms.deadline.saturating_sub(now),
+            preferences: terms.preferences,
+            trial: self.trial,
+            certainty: None,
+            wrong_at_most: None,
+            confidence: confidence::at_worst(agreement, again, &asked.grids, self.assumed)?,
+            matching: Matched::of(&asked, &terms.preferences, accounts_for(agreement)),
+        };
+        // Without a limit of the owner's the quote is what they agree to.
+        if spec.price_max.is_none() {
+            terms.price_max = quote.total;
+        }
+        Ok((terms, offer))
+    }
+}
+
+/// What the chain would take for a job, and no more than its owner agrees to.
+async fn quoted(state: &State, submission: &Submission) -> anyhow::Result<Quote> {
+    let quote = match state.quote(submission).await? {
+        Ok(quote) => quote,
+        Err(refused @ QuoteError::TaskWorthTooMuch { .. }) => {
+            let told = WorthTooMuch::of(state, submission, refused).await?;
+            return Err(told.into());
+        }
+        Err(refused) => return Err(SubmitJobError::Quote(refused).into()),
+    };
+    let (total, price_max) = (quote.total, submission.price_max);
+    if total > price_max {
+        return Err(SubmitJobError::Quote(QuoteError::AbovePriceMax { total, price_max }).into());
+    }
+    Ok(quote)
 }
 
 /// Asks the masternodes which devices they have for a job of which a task costs at most so much.
@@ -283,6 +353,11 @@ impl Output for Offer {
             of_class(self.class).to_owned(),
         ];
         lines.extend(self.certainty.as_ref().map(Found::in_words));
+        lines.extend(self.wrong_at_most.map(|bound| {
+            format!(
+                "of the agreements that keep a wrong and final answer to a task at {bound} or less this one costs the least"
+            )
+        }));
         lines.push(confidence::in_words(self.confidence.as_ref()));
         if let Some(asks) = preferences::in_words(&self.preferences) {
             lines.push(format!("only on devices {asks}"));
@@ -361,6 +436,7 @@ mod tests {
                 result_bytes: 12,
             }),
             certainty: None,
+            wrong_at_most: Bound::new(0.001).ok(),
             confidence: None,
             matching: Matched::of(&Asked::default(), &Preferences::default(), 3),
         };
@@ -376,6 +452,7 @@ mod tests {
             "only on devices with a GPU",
             "! the chain names no masternode",
             "how likely a wrong answer is cannot be said",
+            "a wrong and final answer to a task at 0.1 % or less this one costs the least",
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
@@ -387,5 +464,6 @@ mod tests {
         assert_eq!(json["agreement"]["majority"]["replicas"], 3);
         assert_eq!(json["referees"], "three");
         assert!(json["confidence"].is_null());
+        assert_eq!(json["wrong_at_most"], 0.001);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Args;
-use quern_confidence::Statement;
+use quern_confidence::{Bound, Statement};
 use quern_jobs_api::{JobsApiClient as _, TaskReceipts};
 use quern_ledger::Chain;
 use quern_owner::{ApiFailure, Collector, Coordinator, JobFolder};
@@ -63,9 +63,18 @@ struct Collected {
     /// What is known of accepted answers that are wrong.
     #[serde(flatten)]
     asked: Asked,
+    #[serde(flatten)]
+    said: Said,
+}
+
+/// What can be said of a job's answers.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Said {
     /// How likely a wrong answer was accepted and stays, by the accounts that could compute the job now;
     /// none if nobody tells of enough.
     confidence: Option<Statement>,
+    /// How likely it may be, if the owner said so.
+    wrong_at_most: Option<Bound>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,7 +100,7 @@ pub(crate) async fn run(context: &Context, args: &ResultArgs) -> anyhow::Result<
                 output: output.clone(),
                 bytes,
                 asked,
-                confidence: confidence_of(&chain, job, args.assumed).await,
+                said: Said::of(&chain, &folder, args.assumed).await,
             })
         }
         None if context.is_json() || io::stdout().is_terminal() => Err(UsageError::NoOutput.into()),
@@ -102,19 +111,36 @@ pub(crate) async fn run(context: &Context, args: &ResultArgs) -> anyhow::Result<
             Collector::new(chain.genesis(), &folder, Some(output))?.finish()?;
             folder.drop_results()?;
             asked.lines(job).iter().for_each(|line| tell(line));
-            let confidence = confidence_of(&chain, job, args.assumed).await;
-            tell(&confidence::in_words(confidence.as_ref()));
+            let said = Said::of(&chain, &folder, args.assumed).await;
+            said.lines().iter().for_each(|line| tell(line));
             Ok(())
         }
     }
 }
 
-/// What can be said of a job's answers. The result is here, whether or not anything can.
-async fn confidence_of(chain: &Chain, job: JobId, assumed: AssumedArgs) -> Option<Statement> {
-    let asked = confidence::of_job(chain, job, assumed);
-    patiently("asking who may compute the job", asked)
-        .await
-        .unwrap_or_default()
+impl Said {
+    /// Asks who may compute the job now. The result is here, whether or not anything can be said of it.
+    async fn of(chain: &Chain, folder: &JobFolder, assumed: AssumedArgs) -> Self {
+        let accepted = folder.accepted_wrong().unwrap_or_default();
+        let colluders = accepted.and_then(|accepted| accepted.colluders);
+        let assumed = AssumedArgs {
+            colluders: assumed.colluders.or(colluders),
+        };
+        let asked = confidence::of_job(chain, folder.job(), assumed);
+        let asked = patiently("asking who may compute the job", asked).await;
+        Self {
+            confidence: asked.unwrap_or_default(),
+            wrong_at_most: accepted.and_then(|accepted| Bound::new(accepted.at_most).ok()),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let said = self.confidence.as_ref();
+        let mut lines = vec![confidence::in_words(said)];
+        let bound = self.wrong_at_most;
+        lines.extend(bound.map(|bound| confidence::bound_in_words(bound, said)));
+        lines
+    }
 }
 
 /// Writes a job's result to a file. Returns its bytes, and what is known of answers that are wrong.
@@ -227,7 +253,7 @@ impl Output for Collected {
     fn people(&self) -> String {
         let mut lines = vec![format!("{} in {}", Size(self.bytes), self.output.display())];
         lines.extend(self.asked.lines(self.job));
-        lines.push(confidence::in_words(self.confidence.as_ref()));
+        lines.extend(self.said.lines());
         lines.join("\n")
     }
 }

@@ -106,6 +106,11 @@ pub(crate) struct JobOptions {
         deserialize_with = "probability"
     )]
     failure_probability_max: Option<FailureProbability>,
+    /// Instead of an agreement: the one that costs least of those with which an answer to a task is wrong and
+    /// final with at most this probability, such as 0.1%, where as many accounts collude as `--colluders` says
+    #[arg(long, value_name = "P", conflicts_with_all = ["mode", "replicas", "single", "failure_probability_max"])]
+    #[serde(default, alias = "wrong_at_most", deserialize_with = "probability")]
+    wrong_at_most: Option<FailureProbability>,
     /// In a job file these can stand in a table of their own, or the mode alone.
     #[arg(skip)]
     #[serde(default, deserialize_with = "agreement")]
@@ -246,6 +251,8 @@ pub(crate) enum Certainty {
     Agreement(Agreement),
     /// So that the job fails with at most this probability.
     FailureAtMost(FailureProbability),
+    /// So that an answer to a task is wrong and final with at most this probability.
+    WrongAtMost(FailureProbability),
 }
 
 /// A job as its owner means it, checked as far as it can be without the chain.
@@ -312,6 +319,9 @@ impl JobOptions {
                 "agreement.failure-probability-max",
             );
         }
+        if table.wrong_at_most.is_some() && self.wrong_at_most.is_some() {
+            return both("wrong-at-most", "agreement.wrong-at-most");
+        }
         // At the top level a mode has no key of its own.
         self.mode = table.mode;
         self.replicas = self.replicas.or(table.replicas);
@@ -320,6 +330,7 @@ impl JobOptions {
         self.failure_probability_max = self
             .failure_probability_max
             .or(table.failure_probability_max);
+        self.wrong_at_most = self.wrong_at_most.or(table.wrong_at_most);
         Ok(())
     }
 
@@ -329,7 +340,8 @@ impl JobOptions {
         let named_agreement = self.mode.is_some()
             || self.replicas.is_some()
             || self.single
-            || self.failure_probability_max.is_some();
+            || self.failure_probability_max.is_some()
+            || self.wrong_at_most.is_some();
         let named_deadline = self.deadline.is_some() || self.deadline_block.is_some();
         Self {
             program: self.program.or(file.program),
@@ -348,6 +360,9 @@ impl JobOptions {
             failure_probability_max: self
                 .failure_probability_max
                 .or(file.failure_probability_max.filter(|_| !named_agreement)),
+            wrong_at_most: self
+                .wrong_at_most
+                .or(file.wrong_at_most.filter(|_| !named_agreement)),
             // What a file has there was taken over when it was read.
             agreement: AgreementTable::default(),
             devices: self.devices.over(file.devices),
@@ -416,12 +431,12 @@ impl JobOptions {
         {
             return both("agreement", "single");
         }
-        if let Some(accepted) = self.failure_probability_max {
+        if let Some((key, certainty)) = self.probable()? {
             return match (self.single, self.replicas, self.mode) {
-                (true, ..) => both("failure-probability-max", "single"),
-                (_, Some(_), _) => both("failure-probability-max", "replicas"),
-                (.., Some(_)) => both("failure-probability-max", "agreement"),
-                (false, None, None) => Ok(Certainty::FailureAtMost(accepted)),
+                (true, ..) => both(key, "single"),
+                (_, Some(_), _) => both(key, "replicas"),
+                (.., Some(_)) => both(key, "agreement"),
+                (false, None, None) => Ok(certainty),
             };
         }
         let agreement = match (self.mode, self.replicas) {
@@ -443,6 +458,21 @@ impl JobOptions {
             false => Err(SpecError::Replicas {
                 replicas: agreement.replicas(),
             }),
+        }
+    }
+
+    /// The probability from which the agreement follows, if one is given, with its key.
+    fn probable(&self) -> Result<Option<(&'static str, Certainty)>, SpecError> {
+        const FAILURE: &str = "failure-probability-max";
+        const WRONG: &str = "wrong-at-most";
+        match (self.failure_probability_max, self.wrong_at_most) {
+            (Some(_), Some(_)) => Err(SpecError::Both {
+                one: FAILURE,
+                other: WRONG,
+            }),
+            (Some(accepted), None) => Ok(Some((FAILURE, Certainty::FailureAtMost(accepted)))),
+            (None, Some(accepted)) => Ok(Some((WRONG, Certainty::WrongAtMost(accepted)))),
+            (None, None) => Ok(None),
         }
     }
 

@@ -16,8 +16,8 @@ use indicatif::{MultiProgress, ProgressBar};
 use quern_jobs_api::{ApiError, Impasse};
 use quern_ledger::{Account, Chain};
 use quern_owner::{
-    ApiFailure, Coordinator, CoordinatorError, Draft, JobFolder, Members, SubmitJobError, prepare,
-    submit as submit_job,
+    AcceptedWrong, ApiFailure, Coordinator, CoordinatorError, Draft, JobFolder, Members,
+    SubmitJobError, prepare, submit as submit_job,
 };
 use quern_primitives::{
     JobId,
@@ -109,6 +109,12 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
     let folder = seal(context, &chain, &owner, priced).await?;
     if args.keep_shards {
         folder.keep_uploads()?;
+    }
+    if let Some(bound) = offer.wrong_at_most {
+        folder.put_accepted_wrong(&AcceptedWrong {
+            at_most: bound.get(),
+            colluders: args.spec.assumed.colluders,
+        })?;
     }
     hand_in(context, &chain, &owner, &folder, Some(offer), &args.wait).await
 }

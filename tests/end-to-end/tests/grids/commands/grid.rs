@@ -250,6 +250,14 @@ pub(super) async fn scheduled(bench: &Bench) -> anyhow::Result<()> {
     quern
         .refuses(1, &["out of reach", "--replicas"], &quote)
         .await?;
+    // One account of one may collude, so only who assumes that it does not gets a promise.
+    let quote = with("quote", &["--wrong-at-most", "1%", "--colluders", "0"]);
+    let quoted = quern.does(&quote).await?;
+    says(&quoted, &json!({ "replicas": 1, "wrong_at_most": 0.01 }))?;
+    says(&quoted["confidence"], &json!({ "wrong_and_final": 0.0 }))?;
+    let quote = with("quote", &["--wrong-at-most", "1%"]);
+    let words = ["no agreement keeps", "c = 1, n = 1", "accept that much"];
+    quern.refuses(1, &words, &quote).await?;
     let quote = with("quote", &["--region", "asia-pacific"]);
     let quoted = quern.does(&quote).await?;
     says(
