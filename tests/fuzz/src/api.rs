@@ -1,7 +1,8 @@
-//! The Jobs API: what owners send a masternode, and what a masternode tells owners. The frame around
-//! it, JSON-RPC, is read by jsonrpsee, which holds the length of a message.
+//! The Jobs API: what owners send a masternode, what a masternode tells owners, and what those of a job's
+//! group tell each other. The frame around it, JSON-RPC, is read by jsonrpsee, which holds the length of a
+//! message.
 
-use crate::{Decoder, honest, memory, oracle};
+use crate::{Decoder, group, honest, memory, oracle};
 use quern_jobs_api::{
     About, ApiError, Asking, Blob, Claimed, Correction, Corrections, Dealing, DelegatedKey,
     DeviceExplanation, DevicePool, DeviceState, GridState, Impasse, JobExplanation, JobForDevice,
@@ -158,6 +159,13 @@ pub(crate) const DECODERS: &[Decoder] = &[
         check: oracle::json_alone::<Corrections>,
         seeds: || json(&[corrections()]),
     },
+    group::REFEREE_REQUEST,
+    group::WITNESS_REQUEST,
+    group::ALTERED_REQUEST,
+    group::REFEREEING,
+    group::WITNESSING,
+    group::REFUSAL,
+    group::FOLLOWED,
 ];
 
 /// As JSON and as a text of its own.

@@ -23,6 +23,7 @@ pub mod corpus;
 mod disputes;
 mod evidence;
 mod fetch;
+mod group;
 mod honest;
 mod light;
 mod log;

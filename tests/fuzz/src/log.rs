@@ -9,7 +9,7 @@ use quern_primitives::{
     Digest, NodeKey,
     limits::LOG_ENTRIES_PER_BLOCK_MAX,
     log::{Acknowledgements, Certificate, Commitment, RefereeReport, SignedAcknowledgement},
-    payload::{Signature, Signed, SignedPayload},
+    payload::{NodeSecret, Signature, Signed, SignedPayload},
     receipt::SignedReceipt,
 };
 use quern_recheck::{ReceiptsFault, verify_receipts};
@@ -332,6 +332,16 @@ fn certificate(bytes: &[u8]) {
             && it.head == found.payload.head
     };
     assert_eq!(reaches, certified.any(is_of));
+}
+
+/// The coordinator's network key.
+pub(crate) fn coordinator() -> &'static NodeSecret {
+    &NODE
+}
+
+/// What the coordinator says comes out of a task, as it is encoded.
+pub(crate) fn honest_report() -> Vec<u8> {
+    WORDS.report.encode()
 }
 
 /// The coordinator's word that a device's work was taken.
