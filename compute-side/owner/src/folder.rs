@@ -127,6 +127,11 @@ impl JobFolder {
         })
     }
 
+    /// Removes a folder that will never be whole, as far as that goes.
+    pub(crate) fn discard(self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+
     /// The job.
     pub fn job(&self) -> JobId {
         self.job
@@ -340,17 +345,23 @@ impl JobFolder {
 
     /// Writes a file that only its owner reads.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let (path, mut file) = self.create(name)?;
+        file.write_all(bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(at(&path))
+    }
+
+    /// An empty file that only its owner reads, and where it is.
+    pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File), FolderError> {
         let path = self.path.join(name);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
             .open(&path)
             .map_err(at(&path))?;
-        file.write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(at(&path))
+        Ok((path, file))
     }
 }
 

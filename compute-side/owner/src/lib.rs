@@ -19,6 +19,7 @@ mod collect;
 mod coordinator;
 mod correct;
 mod folder;
+mod input;
 mod log;
 mod masternodes;
 mod members;
@@ -32,10 +33,11 @@ pub use collect::{CollectError, CollectProgress, Collector, collect};
 pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress};
 pub use correct::{CorrectError, Corrected, Corrections, NotBelieved, Outcome, Refused, correct};
 pub use folder::{AcceptedWrong, FolderError, JobFolder};
+pub use input::{CutInput, Input, InputError, ShardReader, cores};
 pub use log::{FetchLogError, LogPart, fetch_copied_log, fetch_log};
 pub use masternodes::{Masternode, Masternodes, UnreachableError};
 pub use members::Members;
-pub use prepare::{Draft, Input, PrepareError, Terms, prepare};
+pub use prepare::{Draft, PrepareError, Terms, prepare};
 pub use submit::{SubmitJobError, submit};
 pub use verify::{
     Check, CheckKind, verify_accounts, verify_agreement, verify_batch, verify_file, verify_paid,

@@ -1,40 +1,23 @@
 //! From a draft to a folder with everything that is submitted and uploaded.
 
-use crate::folder::{FolderError, JobFolder};
+use crate::{
+    folder::{FolderError, JobFolder, at},
+    input::{CutInput, Input, InputError, ShardReader, cores},
+};
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, GenesisHash, ProgramHash, SealingKey,
+    AccountId, Amount, BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex,
     device::Class,
     job::{Agreement, ByteLevel, Preferences, Referees, Submission, job_id},
 };
 use quern_shards::{
     context::ShardContext,
-    cut::{CutError, CutPlan, Split},
     keys::{JobKey, SealingSecret, ShardKey, wrap},
     manifest::{Assembly, Manifest, ShardEntry},
-    seal::{self, SealError, SealSalt},
+    rand_core::CryptoRng,
+    seal::{SealError, SealSalt, seal_into},
 };
 use sha2::{Digest as _, Sha256};
-use std::{
-    fs::{self, File},
-    io::{BufReader, Read},
-    path::{Path, PathBuf},
-};
-
-/// What the tasks work on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A file, cut into shards.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Where it may be cut.
-        split: Split,
-        /// Bytes of a shard.
-        shard_bytes: u32,
-    },
-    /// Files that are shards already, in task order.
-    Prepared(Vec<PathBuf>),
-}
+use std::{num::NonZeroUsize, path::Path};
 
 /// A job as its owner means it.
 #[derive(Clone, Debug)]
@@ -81,17 +64,9 @@ pub struct Terms {
 /// Why a job cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// The input cannot be cut.
+    /// The input does not become shards.
     #[error(transparent)]
-    Cut(#[from] CutError),
-    /// The input cannot be opened.
-    #[error("cannot read the input {path}")]
-    Input {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    Input(#[from] InputError),
     /// A shard or the manifest cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -100,143 +75,198 @@ pub enum PrepareError {
     Folder(#[from] FolderError),
 }
 
-/// Cuts and seals a job into a new folder below `jobs`. `progress` hears how many plaintext bytes of
-/// how many are sealed.
+/// Cuts and seals a job into a new folder below `jobs`, on all cores. `progress` hears how many plaintext
+/// bytes of how many are sealed. An input that changes meanwhile is refused, and what was made of it goes.
 pub fn prepare(
     jobs: &Path,
     genesis: GenesisHash,
     owner: &AccountId,
     draft: &Draft,
-    mut progress: impl FnMut(u64, u64),
+    progress: impl FnMut(u64, u64),
 ) -> Result<JobFolder, PrepareError> {
-    let salt: [u8; 16] = rand::random();
+    let place = (jobs, genesis, owner);
+    prepare_with(&mut rand::rng(), cores(), place, draft, progress)
+}
+
+/// The same with whatever chance and on however many threads; the job hangs on the former alone.
+fn prepare_with(
+    rng: &mut impl CryptoRng,
+    threads: NonZeroUsize,
+    (jobs, genesis, owner): (&Path, GenesisHash, &AccountId),
+    draft: &Draft,
+    progress: impl FnMut(u64, u64),
+) -> Result<JobFolder, PrepareError> {
+    let mut salt = [0; 16];
+    rng.fill_bytes(&mut salt);
+    let input = CutInput::of(&draft.input)?;
     let job = job_id(&genesis, owner, &salt);
-    let program = ProgramHash(Sha256::digest(&draft.program).into());
-    let key = JobKey::random(&mut rand::rng());
-    let plan = plan(&draft.input)?;
     let folder = JobFolder::begin(jobs, job)?;
-    folder.put_key(&key)?;
-
-    let (mut shards, mut sealed_input_bytes) = (Vec::new(), 0);
-    let mut seal_piece = |index: u32, piece: &[u8]| -> Result<(), PrepareError> {
-        let context = ShardContext {
-            genesis,
-            job,
-            program,
-            index,
-            count: plan.count(),
-            plaintext_bytes: piece.len() as u64,
-        };
-        shards.push(seal_shard(&folder, &key, &context, piece)?);
-        sealed_input_bytes += piece.len() as u64;
-        progress(sealed_input_bytes, plan.input_bytes());
-        Ok(())
-    };
-    match &draft.input {
-        Input::File { path, .. } => {
-            for (index, piece) in (0..).zip(plan.pieces(open(path)?)) {
-                seal_piece(index, &piece?)?;
-            }
-        }
-        Input::Prepared(paths) => {
-            for (index, path) in (0..).zip(paths) {
-                seal_piece(index, &read(path)?)?;
-            }
-        }
-    }
-
-    let mut manifest = Manifest::new(job, program, shards);
-    manifest.arguments.clone_from(&draft.arguments);
-    manifest.task_arguments.clone_from(&draft.task_arguments);
-    manifest.assembly = draft.assembly.clone();
-    let sealed = manifest.seal(genesis, &key, SealSalt::random(&mut rand::rng()))?;
-    folder.put("manifest", &sealed.bytes)?;
-    folder.put("program.wasm", &draft.program)?;
-    folder.put_submission(&Submission {
+    let preparation = Preparation {
+        folder: &folder,
+        draft,
+        input: &input,
+        genesis,
+        job,
         salt,
-        program,
-        manifest: sealed.digest,
-        shards_root: manifest.shards_root(),
-        key_commitment: key.commitment(&job),
-        tasks: plan.count(),
-        input_bytes: manifest.input_bytes(),
-        fuel_per_task_max: draft.terms.fuel_per_task_max,
-        memory_bytes_max: draft.terms.memory_bytes_max,
-        result_bytes_max: draft.terms.result_bytes_max,
-        agreement: draft.terms.agreement,
-        referees: draft.terms.referees,
-        class: draft.terms.class,
-        preferences: draft.terms.preferences,
-        level: draft.terms.level,
-        deadline: draft.terms.deadline,
-        price_max: draft.terms.price_max,
-        owner_sealing_key: owner_sealing_key(&folder)?,
-    })?;
+        program: ProgramHash(Sha256::digest(&draft.program).into()),
+    };
+    if let Err(error) = preparation.fill(rng, threads, progress) {
+        // Nothing of it can be used: the job's name follows from a salt that nobody has any more.
+        folder.discard();
+        return Err(error);
+    }
     Ok(folder.finish(jobs)?)
 }
 
-/// The lengths of the shards that an input makes.
-fn plan(input: &Input) -> Result<CutPlan, PrepareError> {
-    match input {
-        Input::File {
-            path,
-            split,
-            shard_bytes,
-        } => Ok(CutPlan::scan(open(path)?, *split, *shard_bytes)?),
-        Input::Prepared(paths) => {
-            let length = |path: &PathBuf| {
-                fs::metadata(path)
-                    .map(|facts| facts.len())
-                    .map_err(|source| PrepareError::Input {
-                        path: path.clone(),
-                        source,
-                    })
+/// A job whose folder is being filled.
+struct Preparation<'a> {
+    folder: &'a JobFolder,
+    draft: &'a Draft,
+    input: &'a CutInput,
+    genesis: GenesisHash,
+    job: JobId,
+    salt: [u8; 16],
+    program: ProgramHash,
+}
+
+/// What is drawn to seal one shard.
+struct ShardSecrets {
+    key: ShardKey,
+    salt: SealSalt,
+}
+
+impl Preparation<'_> {
+    fn fill(
+        &self,
+        rng: &mut impl CryptoRng,
+        threads: NonZeroUsize,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<(), PrepareError> {
+        let (folder, terms) = (self.folder, &self.draft.terms);
+        let key = JobKey::random(rng);
+        folder.put_key(&key)?;
+        let (secrets, mut shards) = self.draw(&key, rng);
+        self.seal_shards(threads, &secrets, &mut shards, progress)?;
+
+        let mut manifest = Manifest::new(self.job, self.program, shards);
+        manifest.arguments.clone_from(&self.draft.arguments);
+        let task_arguments = &self.draft.task_arguments;
+        manifest.task_arguments.clone_from(task_arguments);
+        manifest.assembly = self.draft.assembly.clone();
+        let sealed = manifest.seal(self.genesis, &key, SealSalt::random(rng))?;
+        folder.put("manifest", &sealed.bytes)?;
+        folder.put("program.wasm", &self.draft.program)?;
+        folder.put_submission(&Submission {
+            salt: self.salt,
+            program: self.program,
+            manifest: sealed.digest,
+            shards_root: manifest.shards_root(),
+            key_commitment: key.commitment(&self.job),
+            tasks: self.input.plan().count(),
+            input_bytes: manifest.input_bytes(),
+            fuel_per_task_max: terms.fuel_per_task_max,
+            memory_bytes_max: terms.memory_bytes_max,
+            result_bytes_max: terms.result_bytes_max,
+            agreement: terms.agreement,
+            referees: terms.referees,
+            class: terms.class,
+            preferences: terms.preferences,
+            level: terms.level,
+            deadline: terms.deadline,
+            price_max: terms.price_max,
+            owner_sealing_key: owner_sealing_key(folder, rng)?,
+        })?;
+        Ok(())
+    }
+
+    /// Draws what each shard needs, in their order and before any is sealed. Of what the manifest says of
+    /// them only the roots are missing then.
+    fn draw(
+        &self,
+        job_key: &JobKey,
+        rng: &mut impl CryptoRng,
+    ) -> (Vec<ShardSecrets>, Vec<ShardEntry>) {
+        let lengths = self.input.plan().lengths();
+        let drawn = (0..).zip(lengths).map(|(index, plaintext_bytes)| {
+            let secrets = ShardSecrets {
+                key: ShardKey::random(rng),
+                salt: SealSalt::random(rng),
             };
-            let lengths: Vec<_> = paths.iter().map(length).collect::<Result<_, _>>()?;
-            Ok(CutPlan::of_lengths(lengths)?)
-        }
+            let entry = ShardEntry {
+                plaintext_bytes: *plaintext_bytes,
+                chunk_root: Digest::default(),
+                key: wrap(job_key, &self.job, index, &secrets.key, rng),
+            };
+            (secrets, entry)
+        });
+        drawn.unzip()
+    }
+
+    /// Seals all shards into the folder, and adds their roots to what the manifest says of them.
+    fn seal_shards(
+        &self,
+        threads: NonZeroUsize,
+        secrets: &[ShardSecrets],
+        shards: &mut [ShardEntry],
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(), PrepareError> {
+        let total_bytes = self.input.plan().input_bytes();
+        let mut sealed_input_bytes = 0;
+        self.input.each_shard(
+            threads,
+            |index, shard| self.seal_shard(index, &secrets[index as usize], shard),
+            |index, chunk_root| {
+                let entry = &mut shards[index as usize];
+                entry.chunk_root = chunk_root;
+                sealed_input_bytes += u64::from(entry.plaintext_bytes);
+                progress(sealed_input_bytes, total_bytes);
+            },
+        )
+    }
+
+    fn seal_shard(
+        &self,
+        index: TaskIndex,
+        secrets: &ShardSecrets,
+        shard: ShardReader<'_>,
+    ) -> Result<Digest, PrepareError> {
+        let context = ShardContext {
+            genesis: self.genesis,
+            job: self.job,
+            program: self.program,
+            index,
+            count: self.input.plan().count(),
+            plaintext_bytes: shard.bytes().into(),
+        };
+        let input = shard.path().to_owned();
+        let (path, file) = self.folder.create(&format!("shards/{index}"))?;
+        let sealed = seal_into(&secrets.key, secrets.salt, &context, shard, &file);
+        let sealed = sealed.map_err(|error| match error {
+            SealError::OtherLength { .. } => InputError::Changed { path: input }.into(),
+            SealError::Read { source } => {
+                let path = input;
+                InputError::Read { path, source }.into()
+            }
+            SealError::Write { source } => at(&path)(source).into(),
+            too_long => PrepareError::Seal(too_long),
+        })?;
+        file.sync_all().map_err(at(&path))?;
+        Ok(sealed.chunk_root)
     }
 }
 
-fn open(path: &Path) -> Result<impl Read, PrepareError> {
-    let input = |source| PrepareError::Input {
-        path: path.to_owned(),
-        source,
-    };
-    Ok(BufReader::new(File::open(path).map_err(input)?))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, PrepareError> {
-    fs::read(path).map_err(|source| PrepareError::Input {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn seal_shard(
-    folder: &JobFolder,
-    job_key: &JobKey,
-    context: &ShardContext,
-    piece: &[u8],
-) -> Result<ShardEntry, PrepareError> {
-    let rng = &mut rand::rng();
-    let key = ShardKey::random(rng);
-    let sealed = seal::seal(&key, SealSalt::random(rng), context, piece)?;
-    folder.put(&format!("shards/{}", context.index), &sealed.bytes)?;
-    Ok(ShardEntry {
-        // A piece has at most SHARD_BYTES_MAX bytes, or sealing it had failed.
-        plaintext_bytes: u32::try_from(piece.len()).unwrap_or(u32::MAX),
-        chunk_root: sealed.chunk_root,
-        key: wrap(job_key, &context.job, context.index, &key, rng),
-    })
-}
-
 /// A sealing key of the owner's for this job alone, kept beside the job's key.
-fn owner_sealing_key(folder: &JobFolder) -> Result<SealingKey, FolderError> {
-    let secret = SealingSecret::random(&mut rand::rng());
+fn owner_sealing_key(
+    folder: &JobFolder,
+    rng: &mut impl CryptoRng,
+) -> Result<SealingKey, FolderError> {
+    let secret = SealingSecret::random(rng);
     folder.put(
         "sealing.key",
         hex::encode(&secret.to_bytes()[..]).as_bytes(),
     )?;
     Ok(secret.public())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@
 
 use crate::{
     folder::JobFolder,
-    prepare::{Draft, Input, Terms, prepare},
+    input::Input,
+    prepare::{Draft, Terms, prepare},
 };
 use quern_primitives::{
     AccountId, GenesisHash, TaskIndex,
@@ -24,9 +25,16 @@ pub(crate) fn prepared(jobs: &Path) -> JobFolder {
         fs::write(&path, task.to_le_bytes()).unwrap();
         path
     };
-    let draft = Draft {
+    let draft = draft(Input::Prepared((0..TASKS).map(input).collect()));
+    let owner = AccountId::new([1; 32]);
+    prepare(jobs, GENESIS, &owner, &draft, |_, _| {}).unwrap()
+}
+
+/// A job with this input.
+pub(crate) fn draft(input: Input) -> Draft {
+    Draft {
         program: b"a program".to_vec(),
-        input: Input::Prepared((0..TASKS).map(input).collect()),
+        input,
         arguments: vec![],
         task_arguments: vec![],
         assembly: Assembly::Concatenate,
@@ -42,9 +50,7 @@ pub(crate) fn prepared(jobs: &Path) -> JobFolder {
             deadline: 100,
             price_max: 1,
         },
-    };
-    let owner = AccountId::new([1; 32]);
-    prepare(jobs, GENESIS, &owner, &draft, |_, _| {}).unwrap()
+    }
 }
 
 /// The result of a task; each has another length.

@@ -3,7 +3,10 @@
 //! A seal is bound to the number of shards, so that number must be known before the first is
 //! sealed. [`CutPlan::scan`] reads the input once and keeps only the lengths; [`CutPlan::pieces`]
 //! reads it again and gives the pieces one by one. So an input of any size is cut in the memory of
-//! one shard. Where everything fits in memory anyway, [`Cutter`] gives the pieces in one pass.
+//! one shard. Where one can seek in the input, [`CutPlan::find`] plans the same and reads next to
+//! nothing. Where everything fits in memory anyway, [`Cutter`] gives the pieces in one pass.
+
+mod seeking;
 
 use quern_primitives::limits::{SHARD_BYTES_MAX, TASKS_PER_JOB_MAX};
 use std::{
@@ -138,17 +141,7 @@ pub struct Cutter<R> {
 impl<R: Read> Cutter<R> {
     /// Starts to cut into pieces of at most `shard_bytes` (which [`Split::None`] does not use).
     pub fn new(input: R, split: Split, shard_bytes: u32) -> Result<Self, CutError> {
-        if shard_bytes == 0 || shard_bytes > SHARD_BYTES_MAX {
-            return Err(CutError::ShardBytes {
-                found: shard_bytes,
-                max: SHARD_BYTES_MAX,
-            });
-        }
-        let piece_bytes_max = if split == Split::None {
-            SHARD_BYTES_MAX
-        } else {
-            shard_bytes
-        };
+        let piece_bytes_max = piece_bytes_max(split, shard_bytes)?;
         let carry = Vec::new();
         Ok(Self {
             input,
@@ -217,6 +210,18 @@ impl<R: Read> Iterator for Cutter<R> {
     }
 }
 
+/// The most bytes of a piece, if a shard can have that size.
+fn piece_bytes_max(split: Split, shard_bytes: u32) -> Result<u32, CutError> {
+    match (split, shard_bytes) {
+        (_, 1..=SHARD_BYTES_MAX) if split != Split::None => Ok(shard_bytes),
+        (_, 1..=SHARD_BYTES_MAX) => Ok(SHARD_BYTES_MAX),
+        (_, found) => Err(CutError::ShardBytes {
+            found,
+            max: SHARD_BYTES_MAX,
+        }),
+    }
+}
+
 /// Where an input is to be cut: at least one piece, at most [`TASKS_PER_JOB_MAX`], none longer than
 /// [`SHARD_BYTES_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,10 +233,7 @@ pub struct CutPlan {
 impl CutPlan {
     /// Reads the input through and plans its cuts, in the memory of one piece.
     pub fn scan(input: impl Read, split: Split, shard_bytes: u32) -> Result<Self, CutError> {
-        let mut plan = Self {
-            lengths: Vec::new(),
-            input_bytes: 0,
-        };
+        let mut plan = Self::without_pieces();
         for piece in Cutter::new(input, split, shard_bytes)? {
             plan.add(piece?.len() as u64)?;
         }
@@ -246,18 +248,11 @@ impl CutPlan {
 
     /// The plan for consecutive pieces of these lengths.
     pub fn of_lengths(lengths: impl IntoIterator<Item = u64>) -> Result<Self, CutError> {
-        let mut plan = Self {
-            lengths: Vec::new(),
-            input_bytes: 0,
-        };
+        let mut plan = Self::without_pieces();
         for length in lengths {
             plan.add(length)?;
         }
-        if plan.lengths.is_empty() {
-            Err(CutError::Empty)
-        } else {
-            Ok(plan)
-        }
+        plan.unless_empty()
     }
 
     /// The number of pieces, which is the job's number of tasks.
@@ -285,6 +280,21 @@ impl CutPlan {
             next: 0,
             offset: 0,
             ended: false,
+        }
+    }
+
+    /// What a plan begins as, which is none yet.
+    fn without_pieces() -> Self {
+        Self {
+            lengths: Vec::new(),
+            input_bytes: 0,
+        }
+    }
+
+    fn unless_empty(self) -> Result<Self, CutError> {
+        match self.lengths.is_empty() {
+            true => Err(CutError::Empty),
+            false => Ok(self),
         }
     }
 

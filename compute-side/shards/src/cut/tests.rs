@@ -83,6 +83,80 @@ proptest! {
         let twice: Result<Vec<_>, _> = plan.pieces(slow(&input)).collect();
         prop_assert_eq!(twice.unwrap(), once);
     }
+
+    #[test]
+    fn seeking_finds_the_cuts_that_reading_all_finds(
+        input in prop::collection::vec(prop_oneof![3 => any::<u8>(), 1 => Just(b'\n')], 0..300),
+        shard_bytes in 0u32..60,
+        split in prop_oneof![Just(Split::Lines), Just(Split::Bytes), Just(Split::None)],
+    ) {
+        let read = CutPlan::scan(&input[..], split, shard_bytes);
+        let sought = CutPlan::find(io::Cursor::new(&input), split, shard_bytes);
+        prop_assert_eq!(format!("{sought:?}"), format!("{read:?}"));
+    }
+}
+
+/// An input that counts what is read of it.
+struct Counted<'a> {
+    bytes: io::Cursor<&'a [u8]>,
+    read: usize,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(out)?;
+        self.read += read;
+        Ok(read)
+    }
+}
+
+impl io::Seek for Counted<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+#[test]
+fn cuts_are_found_without_reading_all_of_a_large_input() {
+    // Lines of 300,000 bytes, of which up to three fit into a shard.
+    let input: Vec<u8> = (1..=3_000_000)
+        .map(|place| if place % 300_000 == 0 { b'\n' } else { b'x' })
+        .collect();
+    let counted = |split, shard_bytes| {
+        let bytes = io::Cursor::new(&input[..]);
+        let mut counted = Counted { bytes, read: 0 };
+        let found = CutPlan::find(&mut counted, split, shard_bytes).unwrap();
+        let read = CutPlan::scan(&input[..], split, shard_bytes).unwrap();
+        assert_eq!(found, read);
+        counted.read
+    };
+    assert_eq!(counted(Split::Bytes, 1_000_000), 0);
+    assert_eq!(counted(Split::None, 1), 0);
+    // 100,000 bytes before each of three cuts, and up to a stretch more.
+    assert!(counted(Split::Lines, 1_000_000) < 3 * 170_000);
+}
+
+#[test]
+fn an_input_in_which_one_cannot_seek_or_that_breaks_is_named() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+    }
+    impl io::Seek for Broken {
+        fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+            match to {
+                io::SeekFrom::End(_) => Ok(100),
+                _ => Err(io::ErrorKind::NotSeekable.into()),
+            }
+        }
+    }
+    assert!(matches!(
+        CutPlan::find(Broken, Split::Lines, 10),
+        Err(CutError::Read { offset: 0, .. })
+    ));
+    assert_eq!(CutPlan::find(Broken, Split::Bytes, 60).unwrap().count(), 2);
 }
 
 #[test]
