@@ -10,6 +10,7 @@ use quern_primitives::{
     Digest,
     merkle::{Proof, Tree, leaf},
 };
+use std::io::{self, Read};
 
 pub use quern_primitives::merkle::CHUNK_BYTES;
 
@@ -87,6 +88,36 @@ impl ChunkHasher {
         self.leaves.push(leaf);
         // Sealed things are bounded far below 2^32 chunks (16 TiB).
         self.next += 1;
+    }
+}
+
+/// Passes a sealed thing on as it is read, and hashes it while it is in the cache: whoever opens it out
+/// of this knows at its end whether it was the one under a chunk root. Holds what [`ChunkHasher`] holds.
+#[derive(Debug)]
+pub struct HashingReader<R> {
+    input: R,
+    chunks: ChunkHasher,
+}
+
+impl<R: Read> HashingReader<R> {
+    /// Nothing is read yet.
+    pub fn new(input: R) -> Self {
+        let chunks = ChunkHasher::new();
+        Self { input, chunks }
+    }
+
+    /// The tree over all bytes that were read.
+    pub fn finish(self) -> ChunkTree {
+        self.chunks.finish()
+    }
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(out)?;
+        let (bytes, _) = out.split_at(read.min(out.len()));
+        self.chunks.update(bytes);
+        Ok(read)
     }
 }
 
@@ -228,6 +259,18 @@ mod tests {
                 found: 4
             })
         );
+    }
+
+    #[test]
+    fn what_is_read_through_the_hasher_is_what_came_and_has_its_root() {
+        let sealed = patterned(3 * CHUNK_BYTES + 77);
+        let (first, rest) = sealed.split_at(CHUNK_BYTES + 1);
+        let mut reader = HashingReader::new(first.chain(rest));
+        let mut passed = Vec::new();
+        reader.by_ref().take(5).read_to_end(&mut passed).unwrap();
+        reader.read_to_end(&mut passed).unwrap();
+        assert_eq!(passed, sealed);
+        assert_eq!(reader.finish(), ChunkTree::of(&sealed));
     }
 
     proptest! {

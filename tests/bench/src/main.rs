@@ -12,6 +12,7 @@ mod overhead;
 mod ranking;
 mod report;
 mod sandboxed;
+mod sealing;
 mod settling;
 mod usage;
 mod verifying;
@@ -45,9 +46,12 @@ struct Arguments {
     /// Where report and logs go.
     #[arg(long, default_value = "target/bench")]
     folder: PathBuf,
+    /// Prepare a job of this file, and say how much memory that took. This program calls itself so.
+    #[arg(long, value_name = "FILE", hide = true)]
+    prepare_alone: Option<PathBuf>,
 }
 
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 35] = [
     ranking::SORT,
     ranking::RANK,
     ranking::QUEUED,
@@ -79,6 +83,9 @@ const NAMES: [&str; 32] = [
     sandboxed::PINNED,
     sandboxed::PORTABLE,
     sandboxed::BENCHMARK,
+    sealing::SEAL,
+    sealing::OPEN,
+    sealing::PEAK,
     overhead::NAME,
 ];
 
@@ -91,6 +98,9 @@ impl Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if let Some(input) = &arguments.prepare_alone {
+        return sealing::prepare_alone(input);
+    }
     let folder = std::path::absolute(&arguments.folder)?;
     if folder.exists() {
         std::fs::remove_dir_all(&folder).context("cannot clear the folder of the last run")?;
@@ -141,6 +151,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     if arguments.wants(verifying::NAME) {
         rows.push(tokio::task::spawn_blocking(verifying::measure).await??);
     }
+    rows.extend(of_sealing(&arguments, &folder).await?);
     let mut stop = pin!(told_to_stop());
     let Some(on_chain) = with_processes(&arguments, &folder, stop.as_mut()).await? else {
         say("told to stop; what had started is ended");
@@ -161,6 +172,24 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     say(&format!("missed its bar: {}", missed.join(", ")));
     Ok(ExitCode::FAILURE)
+}
+
+/// Sealing and opening, and the memory that preparing takes.
+async fn of_sealing(arguments: &Arguments, folder: &Path) -> anyhow::Result<Vec<Row>> {
+    let wants_speed = arguments.wants(sealing::SEAL) || arguments.wants(sealing::OPEN);
+    let wants_peak = arguments.wants(sealing::PEAK);
+    let (quick, folder) = (arguments.quick, folder.to_owned());
+    let measured = tokio::task::spawn_blocking(move || {
+        let mut rows = Vec::new();
+        if wants_speed {
+            rows.extend(sealing::measure(&folder, quick)?);
+        }
+        if wants_peak {
+            rows.push(sealing::peak(&folder, quick)?);
+        }
+        anyhow::Ok(rows)
+    });
+    measured.await?
 }
 
 /// What needs processes of their own, which are gone when this returns; `None` if `stop` resolves first.
