@@ -18,6 +18,7 @@
 //! it to this list. A new decoder is a [`Decoder`] here and a row there.
 
 mod api;
+mod archive;
 mod chain;
 pub mod corpus;
 mod disputes;
@@ -58,7 +59,11 @@ pub struct Target {
 }
 
 /// All targets. Two are fuzzed at a time, so each pair makes a run a minute longer.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
+    Target {
+        name: "archive",
+        decoders: archive::DECODERS,
+    },
     Target {
         name: "chain",
         decoders: chain::DECODERS,
