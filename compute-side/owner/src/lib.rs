@@ -12,9 +12,12 @@
 //! computed while shards are uploaded, and results fetched while tasks are computed. Where a settled task is
 //! computed again and another answer comes out, [`correct()`] puts that in the place of the accepted one.
 //!
+//! A folder becomes an input by the [`archive`] module, which also restores one.
+//!
 //! What the coordinator gets, the other masternodes of the job's group get as well ([`Members`]): they check
 //! its log before they certify a batch, and one of them goes on with the job if it is silent.
 
+pub mod archive;
 mod collect;
 mod coordinator;
 mod correct;

@@ -39,6 +39,9 @@ const VERSION: u8 = 1;
 const HEADER_BYTES: usize = MAGIC.len() + 1;
 const SUM_BYTES: usize = 32;
 
+/// Bytes of an archive without entries: letters and version, the zero behind the last entry, the sum.
+pub const EMPTY_ARCHIVE_BYTES: u64 = (HEADER_BYTES + size_of::<u32>() + SUM_BYTES) as u64;
+
 /// One file or folder of an archive. The folder that was packed has no entry of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

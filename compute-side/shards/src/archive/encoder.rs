@@ -125,15 +125,7 @@ impl<W: Write> Encoder<W> {
                 path: entry.path.clone(),
                 source,
             })?;
-        let encoded = (
-            entry.kind.code(),
-            entry.path.parts(),
-            entry.mode,
-            entry.changed.seconds,
-            entry.changed.nanoseconds,
-            entry.bytes(),
-        )
-            .encode();
+        let encoded = encode(entry);
         debug_assert!(encoded.len() <= ENTRY_BYTES_MAX, "a path is bounded");
         // It is bounded far below 2^32.
         self.put(&(encoded.len() as u32).to_le_bytes())?;
@@ -177,6 +169,26 @@ impl<W: Write> Encoder<W> {
         self.out
             .write_all(bytes)
             .map_err(|source| EncodeError::Write { source })
+    }
+}
+
+fn encode(entry: &Entry) -> Vec<u8> {
+    let fields = (
+        entry.kind.code(),
+        entry.path.parts(),
+        entry.mode,
+        entry.changed.seconds,
+        entry.changed.nanoseconds,
+        entry.bytes(),
+    );
+    fields.encode()
+}
+
+impl Entry {
+    /// Bytes that the entry adds to an archive, its content among them.
+    pub fn bytes_in_archive(&self) -> u64 {
+        let length = size_of::<u32>() + encode(self).len();
+        self.bytes().saturating_add(length as u64)
     }
 }
 

@@ -572,3 +572,18 @@ fn what_the_streams_of_an_archive_say_is_passed_on() {
 fn a_path_is_shown_without_what_would_move_the_text_around_it() {
     assert_eq!(path("a/\u{202e}b\n").to_string(), "a/\\u{202e}b\\n");
 }
+
+#[test]
+fn how_long_an_archive_is_follows_from_its_entries() {
+    assert_eq!(encoded(&[]).len() as u64, EMPTY_ARCHIVE_BYTES);
+    let entries = [
+        (folder("a"), Vec::new()),
+        (file("a/b", 100_000), patterned(100_000)),
+        (file("c", 0), Vec::new()),
+    ];
+    let of_entries = entries.iter().map(|(entry, _)| entry.bytes_in_archive());
+    let bytes = EMPTY_ARCHIVE_BYTES + of_entries.sum::<u64>();
+    assert_eq!(encoded(&entries).len() as u64, bytes);
+    let huge = file("a", usize::MAX);
+    assert_eq!(huge.bytes_in_archive(), u64::MAX);
+}
