@@ -246,13 +246,14 @@ impl<R: Read> Opener<R> {
         if self.failed {
             return Err(OpenError::FailedBefore);
         }
-        self.plaintext.clear();
         self.taken = 0;
         if !self.segments.remain() {
+            self.plaintext.clear();
             return Ok(false);
         }
         // Set until the segment is found to be good, so that no way out leaves it unset.
         self.failed = true;
+        // What was opened before is overwritten: a buffer that was emptied would be filled with zeros first.
         let opened = self.open_next();
         if opened.is_err() {
             // It may hold what was read and is no plaintext.

@@ -147,6 +147,7 @@ impl<W: Write> Sealer<W> {
             chunks,
         };
         sealer.write_sealed()?;
+        sealer.segment.clear();
         Ok(sealer)
     }
 
@@ -163,6 +164,7 @@ impl<W: Write> Sealer<W> {
             self.segment.extend_from_slice(first);
             if first.len() == wanted {
                 self.seal_segment()?;
+                self.segment.clear();
             }
             plaintext = rest;
         }
@@ -174,6 +176,9 @@ impl<W: Write> Sealer<W> {
     pub(super) fn take_from(&mut self, mut plaintext: impl Read) -> Result<(), SealError> {
         while self.segments.remain() {
             let wanted = self.segments.next_bytes();
+            // What was sealed before is overwritten: a buffer that was emptied would be filled with zeros
+            // first.
+            //
             // One byte more than was announced shows that the input goes on; so the last segment is
             // not even made then.
             let probe = usize::from(self.segments.next_is_last());
@@ -218,8 +223,6 @@ impl<W: Write> Sealer<W> {
         self.chunks.update(&self.segment);
         self.out
             .write_all(&self.segment)
-            .map_err(|source| SealError::Write { source })?;
-        self.segment.clear();
-        Ok(())
+            .map_err(|source| SealError::Write { source })
     }
 }
