@@ -26,16 +26,34 @@ pub fn is_re_executed(
 }
 
 fn is_drawn(seed: &Digest, job: &JobId, task: TaskIndex, permille: u16) -> bool {
+    let (drawn, _) = draw(seed, job, task);
+    // Products of 64 bits and 10, and of 16 bits and 64, fit.
+    u128::from(drawn).saturating_mul(1_000) < u128::from(permille).saturating_mul(1 << 64)
+}
+
+/// Which of so many others computes a drawn task beside who coordinates its job, counted from 0: the second 8
+/// bytes, little endian, of the hash by which it was drawn, modulo how many there are. None if there is no other.
+///
+/// Like the draw it follows from what nobody knew when the verdicts were written, so nobody could choose whom a lie
+/// falls to.
+#[must_use]
+pub fn re_executed_by(seed: &Digest, job: &JobId, task: TaskIndex, others: u32) -> Option<u32> {
+    let (_, drawn) = draw(seed, job, task);
+    let place = drawn.checked_rem(u64::from(others))?;
+    u32::try_from(place).ok()
+}
+
+/// What follows from seed, job and task: one number for whether the task is drawn, one for who else computes it.
+fn draw(seed: &Digest, job: &JobId, task: TaskIndex) -> (u64, u64) {
     let mut hasher = Sha256::new();
     hasher.update(DOMAIN);
     hasher.update(seed.0);
     hasher.update(job.0);
     hasher.update(task.to_le_bytes());
     let digest: [u8; 32] = hasher.finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    // Products of 64 bits and 10, and of 16 bits and 64, fit.
-    u128::from(drawn).saturating_mul(1_000) < u128::from(permille).saturating_mul(1 << 64)
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = digest;
+    let whether = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    (whether, u64::from_le_bytes([i, j, k, l, m, n, o, p]))
 }
 
 #[cfg(test)]
@@ -79,6 +97,50 @@ mod tests {
         }
         assert!((0..1_000).all(|task| is_re_executed([0; 32], task, 1_000)));
         assert!(!(0..1_000).any(|task| is_re_executed([0; 32], task, 0)));
+    }
+
+    #[test]
+    fn each_drawn_task_falls_to_one_of_the_others_and_as_many_to_each() {
+        let drawn = |others: u32| {
+            let mut fallen = vec![0u32; others as usize];
+            for task in 0..20_000u32 {
+                let seed = Digest([task.to_le_bytes()[1]; 32]);
+                // Those of which one in ten is drawn, so that both numbers are seen to be drawn apart.
+                if super::is_re_executed(&seed, &JOB, task, Ground::Unanimous, 100) {
+                    let place = re_executed_by(&seed, &JOB, task, others).unwrap_or(u32::MAX);
+                    fallen[place as usize] += 1;
+                }
+            }
+            fallen
+        };
+        assert_eq!(drawn(1).len(), 1);
+        for others in [2, 3, 6] {
+            let fallen = drawn(others);
+            let expected = fallen.iter().sum::<u32>() / others;
+            let spread = 5 * (1 + expected.isqrt());
+            assert!(
+                fallen.iter().all(|it| it.abs_diff(expected) <= spread),
+                "{fallen:?}"
+            );
+        }
+        assert_eq!(re_executed_by(&Digest([1; 32]), &JOB, 2, 0), None);
+    }
+
+    #[test]
+    fn whom_a_task_falls_to_follows_the_formula() {
+        for task in 0..1_000u32 {
+            let mut bytes = b"quern/re-execution/1".to_vec();
+            bytes.extend([7; 32]);
+            bytes.extend(JOB.0);
+            bytes.extend(task.to_le_bytes());
+            let digest = Sha256::digest(&bytes);
+            let mut second = 0_u64;
+            for byte in digest.iter().skip(8).take(8).rev() {
+                second = second << 8 | u64::from(*byte);
+            }
+            let by = re_executed_by(&Digest([7; 32]), &JOB, task, 5);
+            assert_eq!(by, Some((second % 5) as u32));
+        }
     }
 
     #[test]
