@@ -245,7 +245,8 @@ pub struct LastDraw {
 }
 
 /// What a masternode computed again since it started, to decide between answers that differ or to check
-/// settled ones.
+/// settled ones: all that is drawn of the jobs that it coordinates, and its part of what is drawn of those of whose
+/// group it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recomputations {
     /// Tasks whose answers differed and that were decided so.
@@ -260,6 +261,9 @@ pub struct Recomputations {
     pub contradicted: u64,
     /// Settled tasks that were drawn and that it could not compute.
     pub unchecked: u64,
+    /// Of these, tasks of jobs that another masternode coordinates whose input is not here, or does not open.
+    #[serde(default)]
+    pub not_uploaded: u64,
     /// Settled tasks that were drawn and are being computed or wait for it.
     pub to_check: u32,
 }

@@ -34,11 +34,11 @@ use crate::{
     config::Config,
     context::compose,
     core::{
-        Challenge, Core, Effect, Engines, Event, NoReferee, Note, PlannedAssignment, ReportFacts,
-        Settings, SettleLimits, Tick, Ticket, Token, Truth,
+        Challenge, Core, Effect, Engines, Event, News, NoReferee, Note, PlannedAssignment,
+        ReportFacts, Settings, SettleLimits, Tick, Ticket, Token, Truth,
     },
     disputes,
-    group::{Accuser, Members, replicate, take_turns},
+    group::{Accuser, Awaited, Members, replicate, take_turns},
     settler::{self, Books},
     vault::Vault,
     watcher,
@@ -138,6 +138,8 @@ pub(crate) enum Command {
     },
     /// The hash of a finalised block was read.
     BlockHash { block: BlockNumber, hash: Digest },
+    /// There is news of a job that another masternode coordinates.
+    Elsewhere { job: JobId, news: News },
     /// How many devices are here.
     Devices { answer: oneshot::Sender<u32> },
     /// The store cannot write.
@@ -206,6 +208,7 @@ async fn serve(
         sightings: books.sightings.clone(),
         peers: books.peers.clone(),
         witnessed: Default::default(),
+        awaited: Awaited::new(config.re_executes()),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
@@ -405,6 +408,7 @@ impl Grid {
                 outcome,
             } => self.recomputed(job, task, number, outcome),
             Command::BlockHash { block, hash } => self.step(Event::BlockHash { block, hash }),
+            Command::Elsewhere { job, news } => self.step(Event::Elsewhere { job, news }),
             Command::Devices { answer } => {
                 let _ = answer.send(self.core.connected_count());
             }
@@ -425,6 +429,7 @@ impl Grid {
             tracing::error!(error, "cannot remember how jobs stand");
         }
         let taken_over = self.taken_over(&jobs);
+        self.number_notes(&taken_over);
         for (id, job) in &jobs {
             self.shared.learn(*id, block, job.clone());
         }

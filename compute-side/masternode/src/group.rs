@@ -9,6 +9,7 @@
 //! | `witnessed` | what of that an owner is told |
 //! | `computations` | tasks that are computed for others |
 //! | `doubles` | two answers of a device for one replica |
+//! | `counted` | what of it the chain has counted, from which is drawn what is computed again here |
 //! | `copies` | logs on this masternode's disk, block by block |
 //! | `lies` | what the chain is shown of a log that breaks a rule |
 //! | `member` | a log that another masternode writes: kept, rechecked, certified |
@@ -21,6 +22,7 @@
 mod accusing;
 mod computations;
 mod copies;
+mod counted;
 mod doubles;
 mod jury;
 mod lies;
@@ -33,6 +35,7 @@ mod witnessed;
 mod witnesses;
 
 pub(crate) use accusing::Accuser;
+pub(crate) use counted::{Awaited, Counting};
 pub(crate) use member::Members;
 pub(crate) use peers::{Peers, replicate};
 pub(crate) use referees::referee;

@@ -2,8 +2,9 @@
 
 use crate::{
     context::JobContext,
-    core::{Core, Event, Settings, Tick},
+    core::{Core, Event, News, Settings, Tick},
     daemon::{Command, Shared, beginning_of},
+    group::Counting,
     store::JobRecord,
     vault::Item,
 };
@@ -259,8 +260,9 @@ pub(crate) fn open_context(
 
 /// Tells the core of every finalised block, until the masternode stops.
 pub(crate) async fn watch(shared: Arc<Shared>) {
+    let mut counting = Counting::default();
     loop {
-        if let Err(error) = follow(&shared).await {
+        if let Err(error) = follow(&shared, &mut counting).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the chain does not answer; trying again");
         }
@@ -271,14 +273,14 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
     }
 }
 
-async fn follow(shared: &Shared) -> Result<(), ChainError> {
+async fn follow(shared: &Arc<Shared>, counting: &mut Counting) -> Result<(), ChainError> {
     let mut blocks = shared.chain.finalised().await?;
     // The state at the start of the stream counts too: blocks may have passed before it.
     let mut state = shared.chain.at_finalised().await?;
     let mut erased = 0;
     loop {
         let block = state.block().number;
-        let jobs = jobs_at(shared, &state).await?;
+        let jobs = jobs_at(shared, counting, &state).await?;
         if shared
             .commands
             .send(Command::Finalised { block, jobs })
@@ -297,33 +299,55 @@ async fn follow(shared: &Shared) -> Result<(), ChainError> {
 
 /// The jobs this masternode coordinates, and those it thought open that are not among them, as the chain has
 /// them.
-async fn jobs_at(shared: &Shared, state: &State) -> Result<Vec<(JobId, Job)>, ChainError> {
+async fn jobs_at(
+    shared: &Arc<Shared>,
+    counting: &mut Counting,
+    state: &State,
+) -> Result<Vec<(JobId, Job)>, ChainError> {
     let mut jobs = state.jobs_coordinated_by(&shared.account.id()).await?;
     let coordinated: BTreeSet<JobId> = jobs.iter().map(|(id, _)| *id).collect();
+    let mut others = BTreeSet::new();
     for id in shared.open_jobs() {
         if !coordinated.contains(&id)
             && let Some(job) = state.job(id).await?
         {
-            match shared.is_of_another(id) {
-                true => learn_anothers(shared, state.block().number, id, job),
-                false => jobs.push((id, job)),
+            if !shared.is_of_another(id) {
+                jobs.push((id, job));
+                continue;
             }
+            counting.look(shared, state, id, &job).await?;
+            if job.state.is_open() {
+                others.insert(id);
+            }
+            learn_anothers(shared, state.block().number, id, job).await;
         }
     }
+    counting.keep(&others, shared);
     Ok(jobs)
 }
 
 /// Takes over what the chain says of a job that another masternode coordinates. When it is over nothing is
-/// kept that opens it.
-fn learn_anothers(shared: &Shared, block: BlockNumber, id: JobId, job: Job) {
-    let is_open = job.state.is_open();
+/// kept on disk that opens it, and what it is computed from until the core has no use for it.
+async fn learn_anothers(shared: &Shared, block: BlockNumber, id: JobId, job: Job) {
+    let (is_open, goes_on) = (job.state.is_open(), job.state.goes_on());
+    let went_on = shared.job(id).is_none_or(|known| known.state.goes_on());
     if !is_open && let Err(error) = shared.store.forget_key(id, &job) {
         let error = &error as &dyn std::error::Error;
         tracing::error!(job = %id, error, "cannot remember that a job is over");
     }
     shared.learn(id, block, job);
-    if !is_open {
-        drop_inputs(shared, id);
+    let news = [
+        (went_on && !goes_on).then_some(News::Settled),
+        (!is_open).then_some(News::Closed),
+    ];
+    for news in news.into_iter().flatten() {
+        // An error says that the masternode stops.
+        drop(
+            shared
+                .commands
+                .send(Command::Elsewhere { job: id, news })
+                .await,
+        );
     }
 }
 

@@ -52,8 +52,14 @@ pub(super) async fn told(
     })
 }
 
-/// Whether an accepted answer of a job may still be found to be wrong, as the core says.
+/// Whether an accepted answer of a job may still be found to be wrong here: where another masternode coordinates the
+/// job, as long as the core is still to be told of something that was settled, and else as the core says.
 async fn may_come(api: &Api, job: JobId) -> Result<bool, ApiError> {
+    let shared = &api.shared;
+    let anothers = shared.job(job).filter(|_| shared.is_of_another(job));
+    if anothers.is_some_and(|known| shared.awaited.may_come(job, &known)) {
+        return Ok(true);
+    }
     let (answer, answered) = oneshot::channel();
     let question = Question::Corrections(job);
     let command = Command::Ask { question, answer };

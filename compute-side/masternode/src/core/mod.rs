@@ -28,6 +28,7 @@ mod bonds;
 mod certain;
 mod device;
 mod effect;
+mod elsewhere;
 mod explain;
 mod failures;
 mod holds;
@@ -61,6 +62,7 @@ mod watch;
 pub use answers::unjudged_max;
 pub use device::{Acknowledged, PlannedAssignment, WorkPlan};
 pub use effect::Effect;
+pub use elsewhere::{CountedBatch, News, Seat};
 pub use job::JobPlan;
 pub use line::{
     End, Entry, KeptResult, Line, Note, Noted, OutputPlace, RefereeWord, ReleaseCause, in_order,
@@ -234,6 +236,13 @@ pub enum Event {
         /// Its hash.
         hash: Digest,
     },
+    /// There is news of a job of whose group this masternode is and that another one coordinates.
+    Elsewhere {
+        /// The job.
+        job: JobId,
+        /// What.
+        news: News,
+    },
     /// A batch or closing transaction did not get into a block; it will be tried again.
     NotSettled {
         /// The job.
@@ -402,6 +411,7 @@ impl Core {
                 self.recomputed(now, job, task, *outcome, &mut out);
             }
             Event::BlockHash { block, hash } => self.draw_samples(block, &hash, &mut out),
+            Event::Elsewhere { job, news } => self.elsewhere(job, news, &mut out),
             Event::NotSettled { job } => self.not_settled(now, job),
             Event::Tick => {}
         }
@@ -472,9 +482,10 @@ impl Core {
             if !job.state.is_open() && !self.jobs.contains_key(&id) {
                 continue;
             }
-            let known = self
-                .jobs
-                .get_or_insert_with(id, || ActiveJob::new(id, job.clone()));
+            let samples = &mut self.referee.samples;
+            let known = self.jobs.get_or_insert_with(id, || {
+                ActiveJob::new(id, job.clone()).behind(samples.taken_over(id))
+            });
             let stage = |job: &Job| (job.state.is_open(), job.state.goes_on(), job.next_batch);
             let before = stage(&known.job);
             let counted = known.take_counted(job.next_batch);

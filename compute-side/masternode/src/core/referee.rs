@@ -306,8 +306,7 @@ impl Core {
     /// How long a task of a job may take that is computed again, until its turn comes included.
     pub(super) fn recomputing_ms(&self, active: &ActiveJob) -> u64 {
         let fuel_max = active.job.submission.fuel_per_task_max;
-        let replica_ms = self.settings.replica_ms(fuel_max);
-        replica_ms.saturating_add(self.settings.referee_wait_ms)
+        self.settings.recomputing_ms(fuel_max)
     }
 
     /// A task was computed again, or could not be. What nobody waits for any more changes nothing.

@@ -11,12 +11,16 @@
 //! accused too: where others compute the same, the chain takes a part of their bonds. Nothing that was paid moves.
 //! The sealed result that comes out is kept, and the owner is told of it, who puts it in the place of the other.
 //!
+//! Of a job that another masternode [coordinates](super::elsewhere) those drawn tasks are computed here that fall to
+//! this one, by the same draw; all else is the same.
+//!
 //! A restart forgets what was drawn and not computed: of closed jobs the key is gone by then. And where
 //! blocks were finalised that this masternode did not see, it takes the first that it saw to be the one
 //! in which the batch was counted.
 
 use super::{
-    Core, Effect, KeptResult, Note, Tick,
+    Core, Effect, KeptResult, Note, Seat, Tick,
+    elsewhere::Elsewhere,
     job::{ActiveJob, Lengths},
     name_of,
     referee::{NoReferee, Purpose, Truth, placed},
@@ -42,19 +46,32 @@ const HASH_BLOCKS_MAX: BlockNumber = 100;
 
 /// A settled task that may be computed again.
 #[derive(Clone, Debug)]
-struct Sample {
-    job: JobId,
+pub(super) struct Sample {
+    pub(super) job: JobId,
     verdict: Verdict,
     time_ms: u64,
+    /// Whether another masternode coordinated the job.
+    is_elsewhere: bool,
 }
 
 /// What was settled of a job with one look at the chain.
-struct Settled {
-    job: JobId,
-    verdicts: Vec<Verdict>,
+pub(super) struct Settled {
+    pub(super) job: JobId,
+    pub(super) verdicts: Vec<Verdict>,
     /// Of a thousand of them so many are computed again, by the job's terms.
-    permille: u16,
-    time_ms: u64,
+    pub(super) permille: u16,
+    pub(super) time_ms: u64,
+    /// Of a job that another masternode coordinates, which of the drawn tasks fall to this one; else all do.
+    pub(super) seat: Option<Seat>,
+}
+
+impl Settled {
+    /// Whether a task is drawn, and falls to this masternode.
+    fn has(&self, hash: &Digest, verdict: &Verdict) -> bool {
+        let (job, task) = (&self.job, verdict.task);
+        is_re_executed(hash, job, task, verdict.ground, self.permille)
+            && self.seat.is_none_or(|seat| seat.has(hash, job, task))
+    }
 }
 
 /// Settled tasks, from the batch that has them until they are checked.
@@ -65,16 +82,20 @@ pub(super) struct Samples {
     /// Of these, the blocks of which the next one's hash was asked for, and at which block.
     asked: BTreeMap<BlockNumber, BlockNumber>,
     /// What was drawn, in the order in which it is computed.
-    chosen: VecDeque<Sample>,
+    pub(super) chosen: VecDeque<Sample>,
+    /// What was drawn of jobs that others coordinate, and waits for its owner's upload.
+    pub(super) lacking: VecDeque<Sample>,
     /// What is being computed.
     checking: Option<Sample>,
+    /// Jobs that others coordinate and of which something was settled.
+    pub(super) elsewhere: BTreeMap<JobId, Elsewhere>,
     /// Closed jobs whose data are kept for it, with how much was written of each.
-    closed: BTreeMap<JobId, Lengths>,
+    pub(super) closed: BTreeMap<JobId, Lengths>,
 }
 
 impl Samples {
     /// The chain was seen to have counted verdicts of a job at a block.
-    fn settled(&mut self, block: BlockNumber, settled: Settled) {
+    pub(super) fn settled(&mut self, block: BlockNumber, settled: Settled) {
         self.undrawn.entry(block).or_default().push(settled);
         while self.undrawn.len() > UNDRAWN_MAX {
             if let Some((first, _)) = self.undrawn.pop_first() {
@@ -104,23 +125,18 @@ impl Samples {
         let counted = block.saturating_sub(1);
         self.asked.remove(&counted);
         let settled = self.undrawn.remove(&counted).unwrap_or_default();
-        for Settled {
-            job,
-            verdicts,
-            permille,
-            time_ms,
-        } in settled
-        {
-            let drawn = verdicts.into_iter().filter(|verdict| {
-                is_re_executed(hash, &job, verdict.task, verdict.ground, permille)
-            });
-            let room = CHOSEN_MAX.saturating_sub(self.chosen.len());
-            let samples = drawn.take(room).map(|verdict| Sample {
-                job,
+        for mut settled in settled {
+            let verdicts = std::mem::take(&mut settled.verdicts).into_iter();
+            let drawn = verdicts.filter(|verdict| settled.has(hash, verdict));
+            let waiting = self.chosen.len().saturating_add(self.lacking.len());
+            let samples = drawn.map(|verdict| Sample {
+                job: settled.job,
                 verdict,
-                time_ms,
+                time_ms: settled.time_ms,
+                is_elsewhere: settled.seat.is_some(),
             });
-            self.chosen.extend(samples);
+            let room = CHOSEN_MAX.saturating_sub(waiting);
+            self.chosen.extend(samples.take(room));
         }
     }
 
@@ -150,8 +166,14 @@ impl Samples {
     /// Whether the data of a job are needed.
     fn needs(&self, job: JobId) -> bool {
         let mut undrawn = self.undrawn.values().flatten();
-        let mut samples = self.chosen.iter().chain(&self.checking);
+        let mut samples = self.samples();
         undrawn.any(|it| it.job == job) || samples.any(|it| it.job == job)
+    }
+
+    /// All that was drawn and is not computed.
+    fn samples(&self) -> impl Iterator<Item = &Sample> {
+        let waiting = self.chosen.iter().chain(&self.lacking);
+        waiting.chain(&self.checking)
     }
 
     /// Closed jobs whose data are not needed any more, once each.
@@ -164,15 +186,17 @@ impl Samples {
         spent
     }
 
-    /// How much was written of a job that is closed, if anything of it is kept.
+    /// How much was written of a job that is closed, if anything of it is kept, or that another masternode
+    /// coordinates.
     pub(super) fn lengths(&mut self, job: JobId) -> Option<&mut Lengths> {
-        self.closed.get_mut(&job)
+        let elsewhere = self.elsewhere.get_mut(&job);
+        let elsewhere = elsewhere.map(|it| &mut it.lengths);
+        elsewhere.or_else(|| self.closed.get_mut(&job))
     }
 
     /// How many tasks wait to be computed again, or are.
     pub(super) fn waiting(&self) -> u32 {
-        let waiting = self.chosen.len().saturating_add(self.checking.iter().len());
-        u32::try_from(waiting).unwrap_or(u32::MAX)
+        u32::try_from(self.samples().count()).unwrap_or(u32::MAX)
     }
 }
 
@@ -191,6 +215,7 @@ impl Core {
             verdicts,
             permille,
             time_ms: self.recomputing_ms(active),
+            seat: None,
         };
         self.referee.samples.settled(self.block, settled);
     }
@@ -235,7 +260,7 @@ impl Core {
         goes_on || self.referee.samples.needs(id)
     }
 
-    fn drop_spent(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn drop_spent(&mut self, out: &mut Vec<Effect>) {
         let spent = self.referee.samples.spent().into_iter();
         out.extend(spent.map(|job| Effect::DropInputs { job }));
     }
@@ -284,6 +309,7 @@ impl Core {
                 counts.contradicted = counts.contradicted.saturating_add(1);
                 self.contradicted(now, &sample.verdict, truth, out);
             }
+            Err(NoReferee::Data) if sample.is_elsewhere => self.lacks(sample),
             Err(_) => counts.unchecked = counts.unchecked.saturating_add(1),
         }
         self.drop_spent(out);
@@ -345,6 +371,7 @@ mod tests {
             verdicts: vec![],
             permille: 1_000,
             time_ms: 1,
+            seat: None,
         };
         samples.settled(7, settled());
         assert_eq!(samples.wanted(7), [] as [BlockNumber; 0]);
@@ -365,6 +392,7 @@ mod tests {
             verdicts: vec![],
             permille: 1_000,
             time_ms: 1,
+            seat: None,
         };
         samples.settled(7, settled);
         samples.closed.insert(JOB, Lengths::default());
@@ -389,6 +417,7 @@ mod tests {
                 verdicts: vec![],
                 permille: 1_000,
                 time_ms: 1,
+                seat: None,
             };
             samples.settled(block, settled);
             samples.wanted(block);

@@ -82,6 +82,12 @@ impl Settings {
             .saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
     }
 
+    /// How long a task may take that is computed again, until its turn comes included, in milliseconds.
+    pub fn recomputing_ms(&self, fuel_max: u64) -> u64 {
+        self.replica_ms(fuel_max)
+            .saturating_add(self.referee_wait_ms)
+    }
+
     /// The usual settings: ten minutes for the referee; batches of up to 4,096 verdicts, usually at least
     /// every 6 seconds; devices that burn at least 1,000,000 units of fuel a millisecond, a tenth of what
     /// a core of 3 GHz does.

@@ -10,6 +10,7 @@ mod certain;
 mod checks;
 mod crashes;
 mod devices;
+mod elsewhere;
 mod explain;
 mod faults;
 mod inputs;

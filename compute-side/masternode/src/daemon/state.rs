@@ -6,7 +6,7 @@ use crate::{
     checking::Sightings,
     config::Config,
     context::JobContext,
-    group::{Peers, Witnessed},
+    group::{Awaited, Peers, Witnessed},
     locks::lock,
     receipts::Outcomes,
     settler::OpenJobs,
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) peers: Arc<Peers>,
     /// What they computed where this masternode found that an accepted answer is wrong.
     pub(crate) witnessed: Witnessed,
+    /// Jobs that others coordinate of which something may still be drawn here.
+    pub(crate) awaited: Awaited,
     pub(super) contexts: Mutex<BTreeMap<JobId, Arc<JobContext>>>,
     /// The jobs as the chain last had them, each with the block of which that was read.
     pub(super) jobs: Mutex<BTreeMap<JobId, (BlockNumber, Job)>>,

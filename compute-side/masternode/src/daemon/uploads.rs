@@ -2,7 +2,10 @@
 //! with them.
 
 use super::{Command, Grid, figures};
-use crate::{core::Event, vault::Item};
+use crate::{
+    core::{Event, News},
+    vault::Item,
+};
 use quern_jobs_api::Phase;
 use quern_primitives::{JobId, TaskIndex, job::Job};
 use std::collections::BTreeSet;
@@ -12,6 +15,23 @@ impl Grid {
     pub(super) fn taken_over(&self, jobs: &[(JobId, Job)]) -> Vec<JobId> {
         let ids = jobs.iter().map(|(id, _)| *id);
         ids.filter(|id| self.shared.is_of_another(*id)).collect()
+    }
+
+    /// What this masternode has noted of them as a member is numbered on.
+    pub(super) fn number_notes(&mut self, taken_over: &[JobId]) {
+        for job in taken_over.iter().copied() {
+            let log = self.shared.store.read_log(job);
+            match log.and_then(|log| log.count_notes()) {
+                Ok(notes) => {
+                    let news = News::TakenOver { notes };
+                    self.step(Event::Elsewhere { job, news });
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(%job, error, "what was noted of a job cannot be read");
+                }
+            }
+        }
     }
 
     /// Begins those of them for which all that every task needs is here; the others wait for their owner.

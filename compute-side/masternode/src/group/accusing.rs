@@ -15,8 +15,8 @@
 //! after the other until one has: each waits a little longer, and whose turn is first follows from the task. The
 //! referee's word is in the log, and one that is not the referee computes the task itself, unless the log has the
 //! words of as many as it takes: of a job that asks for three referees it may. Where a settled task that was drawn
-//! comes out otherwise at its coordinator, the coordinator accuses. What is missing of the words of others is asked
-//! for.
+//! comes out otherwise at its coordinator, or at the member that it fell to, who found it accuses. What is missing of
+//! the words of others is asked for.
 //!
 //! Here is who accuses, and when; in `words` what the others say, and in `shown` what of it the chain is shown.
 
@@ -76,6 +76,9 @@ pub(crate) struct Accuser {
     compared: Compared,
 }
 
+/// The place of a log's block, and its hash.
+type Head = (u64, Digest);
+
 /// A job, whose log speaks of the task, and the task.
 type Name = (JobId, Option<u8>, TaskIndex);
 
@@ -98,17 +101,8 @@ pub(super) enum By {
         /// The first batch of that log.
         first: BatchSequence,
     },
-    /// This masternode, which coordinates the job and computed again what was settled.
+    /// This masternode, which computed again what was settled: as coordinator, or because it fell to it.
     Own(SignedRefereeReport),
-}
-
-impl By {
-    fn writer(&self) -> Writer {
-        match self {
-            Self::Referee { place, .. } => Writer::Member(*place),
-            Self::Own(_) => Writer::Own,
-        }
-    }
 }
 
 /// Why it could not be tried.
@@ -188,9 +182,9 @@ impl Accuser {
         let Some(context) = self.shared.context(job).filter(|_| self.is_on) else {
             return;
         };
-        let name = match by.writer() {
-            Writer::Own => (job, None, task),
-            Writer::Member(place) => (job, Some(place), task),
+        let name = match by {
+            By::Own(_) => (job, None, task),
+            By::Referee { place, .. } => (job, Some(place), task),
         };
         if !add(&self.known, name) {
             return;
@@ -256,14 +250,16 @@ impl Accuser {
         if group.members.len() < referees_needed(group.members.len()) {
             return Ok(never("of one masternode's word no account loses a bond"));
         }
-        let accusing = match pending(&state, suspicion).await? {
-            Ok(accusing) => accusing,
+        let (accusing, settled) = match pending(&state, suspicion).await? {
+            Ok(found) => found,
             Err(outcome) => return Ok(outcome),
         };
         if !is_its_turn(suspicion, &group, &shared.node.public(), progress) {
             return Ok(Outcome::Wait);
         }
-        let accusing = read(shared, suspicion, accusing).await?;
+        let Some(accusing) = read(shared, suspicion, (&group, settled), accusing).await? else {
+            return Ok(never("the log that the batch rests on is not here"));
+        };
         self.bring((&state, &group), suspicion, accusing, progress)
             .await
     }
@@ -321,7 +317,7 @@ fn never(why: &str) -> Outcome {
 async fn pending(
     state: &State,
     suspicion: &Suspicion,
-) -> Result<Result<Accusing, Outcome>, LieError> {
+) -> Result<Result<(Accusing, Head), Outcome>, LieError> {
     let (job, task) = (suspicion.job, suspicion.task);
     let pending = state.pending_of(job).await?;
     let oldest = pending.iter().map(|(sequence, _)| *sequence).min();
@@ -333,8 +329,10 @@ async fn pending(
     let Some(known) = on_chain(state, job, first).await? else {
         return Ok(Err(never("the chain has forgotten the job")));
     };
-    if let Ok(accusing) = Accusing::of(job, task, &known) {
-        return Ok(Ok(accusing));
+    let batch = known.pending_with(task);
+    let record = batch.and_then(|sequence| known.batches.get(&sequence));
+    if let (Ok(accusing), Some(record)) = (Accusing::of(job, task, &known), record) {
+        return Ok(Ok((accusing, (record.block, record.head))));
     }
     // What is settled and in no pending batch is final.
     let settled = state.settled_tasks(job).await?;
@@ -356,9 +354,16 @@ fn is_its_turn(
     let since = *progress.since.get_or_insert(now);
     let before = match suspicion.by {
         By::Referee { place, .. } => before(group, place, me, suspicion.task),
-        By::Own(_) => 0,
+        By::Own(_) => before_who_found(group, me),
     };
     now.saturating_duration_since(since) >= TURN.saturating_mul(before)
+}
+
+/// How many accuse before a masternode that computed again what was settled: who coordinates the job may have found
+/// the same, and if it has not, or does not say so, the member does.
+fn before_who_found(group: &Group, me: &NodeKey) -> u32 {
+    let coordinator = group.coordinator();
+    u32::from(coordinator.is_some_and(|member| member.node != *me))
 }
 
 /// How many members accuse before this one where a log has a referee's word: who writes it does not.
@@ -377,23 +382,29 @@ fn before(group: &Group, writer: u8, me: &NodeKey, task: TaskIndex) -> u32 {
         .unwrap_or(0)
 }
 
-/// The log, as far as it speaks of the task.
+/// The log that a batch rests on, as far as it speaks of the task; none if it is not here.
 async fn read(
     shared: &Arc<Shared>,
     suspicion: &Suspicion,
+    (group, settled): (&Group, Head),
     mut accusing: Accusing,
-) -> Result<Accusing, LieError> {
-    let (store, job, writer) = (shared.store.clone(), suspicion.job, suspicion.by.writer());
-    let own = match suspicion.by {
-        By::Own(report) => Some((report, shared.node.public())),
-        By::Referee { .. } => None,
-    };
+) -> Result<Option<Accusing>, LieError> {
+    let (store, job, by) = (shared.store.clone(), suspicion.job, suspicion.by);
+    let (genesis, node) = (shared.genesis, shared.node.public());
+    let members = u8::try_from(group.members.len()).unwrap_or(u8::MAX);
     let read = tokio::task::spawn_blocking(move || -> Result<_, StoreError> {
+        let writer = match by {
+            By::Referee { place, .. } => Some(Writer::Member(place)),
+            By::Own(_) => copies::writer_of_head(&store, &genesis, (job, members), settled)?,
+        };
+        let Some(writer) = writer else {
+            return Ok(None);
+        };
         copies::read(&store, job, writer, |block| accusing.take(block))?;
-        Ok(match own {
-            Some((report, node)) => accusing.contradicted_by(report, node),
-            None => accusing,
-        })
+        Ok(Some(match by {
+            By::Own(report) => accusing.contradicted_by(report, node),
+            By::Referee { .. } => accusing,
+        }))
     });
     Ok(read.await.map_err(|_| LieError::Unread)??)
 }

@@ -240,6 +240,18 @@ impl JobLog {
             .collect()
     }
 
+    /// How many notes there are beside it.
+    pub(crate) fn count_notes(&self) -> Result<u64, StoreError> {
+        let last = self.notes.range(keys(self.job, 0))?.next_back();
+        let Some((last, _)) = last.transpose()? else {
+            return Ok(0);
+        };
+        let last = last.value();
+        let (_, number) = last.split_at(last.len().saturating_sub(8));
+        let number = number.try_into().map_or(0, u64::from_be_bytes);
+        Ok(number.saturating_add(1))
+    }
+
     fn read_note(&self, number: u64) -> Result<Option<Noted>, StoreError> {
         let note = self.notes.get(key(self.job, number))?;
         let note = note.map(|note| decode_note(number, note.value()));

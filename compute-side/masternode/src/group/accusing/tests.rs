@@ -33,6 +33,13 @@ fn members_accuse_one_after_the_other_and_who_is_first_follows_from_the_task() {
     assert_eq!(before(&group, 3, &NodeKey([0; 32]), 0), 0);
 }
 
+#[test]
+fn a_member_lets_the_coordinator_accuse_first_that_may_have_found_the_same() {
+    let group = group(4);
+    let waits = [0u8, 1, 3].map(|it| before_who_found(&group, &NodeKey([it; 32])));
+    assert_eq!(waits, [0, 1, 1]);
+}
+
 /// What a member says, one value for each answer.
 fn says(member: u8, fuel: u64) -> RefereeStatement {
     let report = RefereeReport {

@@ -1,0 +1,486 @@
+//! What the chain has counted of jobs that other masternodes coordinate, as the copies of their logs have it: from
+//! that the core draws what falls to this one to be computed again.
+//!
+//! A batch may be counted before its log has come to a member that was not asked for its certificate, or was slow. So
+//! what was counted is awaited for some blocks; the draw is by the block that counted it, whenever the log comes.
+//! A log is read on from where it was left, and no further than what is awaited, so what is kept of it in memory is
+//! what its coordinator keeps.
+
+use super::copies::{self, Writer};
+use crate::{
+    core::{CountedBatch, Entry, News, Seat},
+    daemon::{Command, Shared},
+    locks::lock,
+    store::{Store, StoreError},
+};
+use quern_job_rules::tasks;
+use quern_joblog::SignedBlock;
+use quern_ledger::{ChainError, State};
+use quern_primitives::{
+    BlockNumber, JobId, TaskIndex,
+    batch::Batch,
+    group::Group,
+    ids::{AccountId, BatchSequence, NodeKey},
+    job::Job,
+    limits::PENDING_BATCHES_PER_JOB_MAX,
+    verdict::Verdict,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+/// How many blocks a log is waited for that has a counted batch; then nothing of the batch is drawn here.
+const AWAITED_BLOCKS_MAX: BlockNumber = 100;
+
+/// Jobs of which a counted batch is awaited, as owners are told of it.
+pub(crate) struct Awaited {
+    /// Whether anything is drawn here.
+    is_on: bool,
+    jobs: Mutex<BTreeSet<JobId>>,
+}
+
+impl Awaited {
+    /// A masternode that computes nothing itself draws nothing.
+    pub(crate) fn new(is_on: bool) -> Self {
+        Self {
+            is_on,
+            jobs: Mutex::default(),
+        }
+    }
+
+    /// Whether something of a job that another masternode coordinates may still be drawn here, of which the core was
+    /// not told.
+    pub(crate) fn may_come(&self, id: JobId, job: &Job) -> bool {
+        let is_drawn = self.is_on && job.terms.re_execution_permille > 0;
+        is_drawn && (job.state.goes_on() || lock(&self.jobs).contains(&id))
+    }
+}
+
+/// The copies of logs, as far as they were read for it.
+#[derive(Default)]
+pub(crate) struct Counting(BTreeMap<(JobId, u8), Copied>);
+
+/// One of them.
+#[derive(Default)]
+struct Copied {
+    /// The block of the log that is read next.
+    next: u64,
+    /// Batches before this one are drawn from, or were counted before anything was looked for.
+    first: BatchSequence,
+    /// Verdicts that are in no batch.
+    judged: BTreeMap<TaskIndex, Verdict>,
+    /// What batches have, until the chain has counted them.
+    batched: BTreeMap<BatchSequence, Vec<Verdict>>,
+    /// Batches that the chain has counted.
+    awaited: BTreeMap<BatchSequence, Counted>,
+}
+
+/// How a batch was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
+    /// The block that counted it.
+    at: BlockNumber,
+    /// The block at which that was seen.
+    seen: BlockNumber,
+    seat: Seat,
+}
+
+impl Counting {
+    /// Has the core draw from what the chain has counted of a job since it was last looked at. To be called before
+    /// what the chain says of the job now is remembered.
+    pub(crate) async fn look(
+        &mut self,
+        shared: &Arc<Shared>,
+        state: &State,
+        id: JobId,
+        job: &Job,
+    ) -> Result<(), ChainError> {
+        if !shared.awaited.is_on || job.terms.re_execution_permille == 0 {
+            return Ok(());
+        }
+        // What was counted before the job was known here is not drawn here.
+        let first = shared
+            .job(id)
+            .map_or(job.next_batch, |known| known.next_batch);
+        if first < job.next_batch {
+            self.counted(shared, state, id, first..job.next_batch)
+                .await?;
+        }
+        let seen = state.block().number;
+        let places: Vec<u8> = self.of(id).map(|(place, _)| place).collect();
+        for place in places {
+            self.read(shared, (id, place), job, seen).await;
+        }
+        let is_awaited = self.of(id).any(|(_, copied)| !copied.awaited.is_empty());
+        if !is_awaited {
+            lock(&shared.awaited.jobs).remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Forgets the jobs that are not among these.
+    pub(crate) fn keep(&mut self, jobs: &BTreeSet<JobId>, shared: &Shared) {
+        self.0.retain(|(job, _), _| jobs.contains(job));
+        lock(&shared.awaited.jobs).retain(|job| jobs.contains(job));
+    }
+
+    fn of(&self, id: JobId) -> impl Iterator<Item = (u8, &Copied)> {
+        let places = (id, u8::MIN)..=(id, u8::MAX);
+        self.0
+            .range(places)
+            .map(|((_, place), copied)| (*place, copied))
+    }
+
+    /// The chain has counted batches of who has its turn.
+    async fn counted(
+        &mut self,
+        shared: &Shared,
+        state: &State,
+        id: JobId,
+        batches: std::ops::Range<BatchSequence>,
+    ) -> Result<(), ChainError> {
+        let Some(group) = state.group(id).await? else {
+            return Ok(());
+        };
+        let (me, node) = (shared.account.id(), shared.node.public());
+        let Some(seat) = seat(&group, &me, &node) else {
+            return Ok(());
+        };
+        let seen = state.block().number;
+        let mut counted = Vec::new();
+        for sequence in batches.clone() {
+            if let Some(record) = state.batch(id, sequence).await? {
+                let at = record.settled_at;
+                counted.push((sequence, Counted { at, seen, seat }));
+            }
+        }
+        // Before the job is remembered as one that goes on no more.
+        lock(&shared.awaited.jobs).insert(id);
+        let copied = self.0.entry((id, group.turn)).or_insert_with(|| Copied {
+            first: batches.start,
+            ..Copied::default()
+        });
+        copied.wait_for(counted);
+        Ok(())
+    }
+
+    /// Reads on in a log, and tells the core of those batches that are there by now.
+    async fn read(
+        &mut self,
+        shared: &Arc<Shared>,
+        (id, place): (JobId, u8),
+        job: &Job,
+        seen: BlockNumber,
+    ) {
+        let Some(copied) = self.0.get_mut(&(id, place)) else {
+            return;
+        };
+        if copied.awaited.is_empty() {
+            return;
+        }
+        let (store, mut reading) = (shared.store.clone(), std::mem::take(copied));
+        let tasks = job.submission.tasks;
+        let read = tokio::task::spawn_blocking(move || {
+            let read = reading.read(&store, (id, place), tasks);
+            (reading, read)
+        });
+        // Else it was lost with what was awaited.
+        let Ok((reading, read)) = read.await else {
+            return;
+        };
+        *copied = reading;
+        let notes = match read {
+            Ok(notes) => notes,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(job = %id, error, "the copy of a log cannot be read");
+                return;
+            }
+        };
+        for (counted, verdicts) in copied.ready() {
+            let news = News::Counted(Box::new(CountedBatch {
+                job: job.clone(),
+                block: counted.at,
+                verdicts,
+                seat: counted.seat,
+                notes,
+            }));
+            let command = Command::Elsewhere { job: id, news };
+            // An error says that the masternode stops.
+            drop(shared.commands.send(command).await);
+        }
+        for batch in copied.give_up(seen) {
+            tracing::warn!(job = %id, batch, "the log of a batch that was settled did not come; nothing of it is computed again here");
+        }
+    }
+}
+
+impl Copied {
+    /// The chain has counted these batches.
+    fn wait_for(&mut self, counted: Vec<(BatchSequence, Counted)>) {
+        let fresh = counted
+            .into_iter()
+            .filter(|(sequence, _)| *sequence >= self.first);
+        self.awaited.extend(fresh);
+    }
+
+    /// Reads on until all that is awaited is there, or to the log's end. Gives how many notes of the job are on
+    /// disk.
+    fn read(
+        &mut self,
+        store: &Store,
+        (id, place): (JobId, u8),
+        tasks: u32,
+    ) -> Result<u64, StoreError> {
+        let from = self.next;
+        let read = copies::read_from(store, id, Writer::Member(place), from, |block| {
+            self.take(block, tasks);
+            !self.is_all_here()
+        });
+        self.next = read?;
+        // What the core has noted of the job may be on its way.
+        store.wait_until_written();
+        store.read_log(id)?.count_notes()
+    }
+
+    fn is_all_here(&self) -> bool {
+        let mut awaited = self.awaited.keys();
+        awaited.all(|sequence| self.batched.contains_key(sequence))
+    }
+
+    /// Takes the next block, of a job of so many tasks.
+    fn take(&mut self, block: &SignedBlock, tasks: u32) {
+        for entry in &block.entries {
+            match entry {
+                Entry::Judged { verdict } if verdict.task < tasks => {
+                    self.judged.insert(verdict.task, verdict.clone());
+                }
+                Entry::Batched { batch } => self.batch(batch, tasks),
+                _ => {}
+            }
+        }
+    }
+
+    fn batch(&mut self, batch: &Batch, tasks: u32) {
+        let Ok(set) = tasks::validate(&batch.tasks, tasks) else {
+            return;
+        };
+        let verdicts = set.iter().filter_map(|task| self.judged.remove(&task));
+        let verdicts: Vec<_> = verdicts.collect();
+        // No honest coordinator has more of them that are not final.
+        let is_full = self.batched.len() >= PENDING_BATCHES_PER_JOB_MAX as usize;
+        if batch.sequence >= self.first && !is_full {
+            self.batched.insert(batch.sequence, verdicts);
+        }
+    }
+
+    /// What was counted and is here, once.
+    fn ready(&mut self) -> Vec<(Counted, Vec<Verdict>)> {
+        let batched = &self.batched;
+        let ready = self
+            .awaited
+            .extract_if(.., |it, _| batched.contains_key(it));
+        let ready: Vec<_> = ready.collect();
+        let mut all = Vec::new();
+        for (sequence, counted) in ready {
+            self.first = self.first.max(sequence.saturating_add(1));
+            all.extend(self.batched.remove(&sequence).map(|it| (counted, it)));
+        }
+        all
+    }
+
+    /// Batches that are awaited for too long, once.
+    fn give_up(&mut self, seen: BlockNumber) -> Vec<BatchSequence> {
+        let is_late = |it: &Counted| it.seen.saturating_add(AWAITED_BLOCKS_MAX) < seen;
+        let late = self.awaited.extract_if(.., |_, it| is_late(it));
+        late.map(|(sequence, _)| sequence).collect()
+    }
+}
+
+/// This masternode's place among those of a group that have a say and do not coordinate; none if it is not among
+/// them.
+fn seat(group: &Group, me: &AccountId, node: &NodeKey) -> Option<Seat> {
+    let members = (0u8..).zip(&group.members);
+    let others = members.filter(|(place, member)| *place != group.turn && !member.is_out);
+    let others: Vec<_> = others.map(|(_, member)| member).collect();
+    let mut mine = others.iter();
+    let place = mine.position(|member| member.account == *me && member.node == *node)?;
+    Some(Seat {
+        place: u32::try_from(place).ok()?,
+        of: u32::try_from(others.len()).ok()?,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use quern_joblog::LogBuilder;
+    use quern_primitives::{
+        Digest, GenesisHash,
+        batch::LogRange,
+        group::Member,
+        payload::NodeSecret,
+        receipt::{Answer, Exit},
+        verdict::Ground,
+    };
+
+    const HERE: GenesisHash = GenesisHash([1; 32]);
+    const JOB: JobId = JobId([2; 32]);
+    const TASKS: u32 = 9;
+    const SEAT: Seat = Seat { place: 0, of: 2 };
+
+    fn judged(task: TaskIndex) -> Entry {
+        Entry::Judged {
+            verdict: Verdict {
+                job: JOB,
+                task,
+                answer: Answer {
+                    result_commitment: Digest([1; 32]),
+                    result_bytes: 2,
+                    fuel: 3,
+                    exit: Exit::Success,
+                },
+                ground: Ground::Unanimous,
+                price: 0,
+                replicas: Default::default(),
+            },
+        }
+    }
+
+    fn batched(sequence: BatchSequence, of: &[TaskIndex]) -> Entry {
+        let batch = Batch {
+            job: JOB,
+            sequence,
+            log: LogRange { first: 0, last: 0 },
+            verdicts_root: Digest([8; 32]),
+            tasks: tasks::collect(of.iter().copied()).unwrap(),
+            spent: 0,
+            payouts: Default::default(),
+            devices: Default::default(),
+        };
+        Entry::Batched { batch }
+    }
+
+    /// A log with these entries, a block each.
+    fn blocks(entries: impl IntoIterator<Item = Entry>) -> Vec<Vec<u8>> {
+        let mut log = LogBuilder::new(HERE, JOB, NodeSecret::from_seed(&[3; 32]));
+        let blocks = entries.into_iter().map(|entry| {
+            log.append(entry, 1).unwrap();
+            log.cut(1).unwrap().to_bytes()
+        });
+        blocks.collect()
+    }
+
+    fn counted(sequence: BatchSequence, seen: BlockNumber) -> (BatchSequence, Counted) {
+        let counted = Counted {
+            at: 20 + sequence,
+            seen,
+            seat: SEAT,
+        };
+        (sequence, counted)
+    }
+
+    /// The tasks of what is ready, with the block that counted them.
+    fn ready(copied: &mut Copied) -> Vec<(BlockNumber, Vec<TaskIndex>)> {
+        let ready = copied.ready().into_iter();
+        let tasks = |verdicts: Vec<Verdict>| verdicts.iter().map(|it| it.task).collect();
+        ready
+            .map(|(it, verdicts)| (it.at, tasks(verdicts)))
+            .collect()
+    }
+
+    #[test]
+    fn what_was_counted_is_told_once_the_log_is_here_by_the_block_that_counted_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(
+            folder.path(),
+            HERE,
+            NodeSecret::from_seed(&[4; 32]),
+            |_| {},
+            |_| {},
+        );
+        let store = store.unwrap();
+        let all = blocks([
+            judged(1),
+            judged(4),
+            judged(0),
+            batched(5, &[1, 4]),
+            judged(7),
+            batched(6, &[0]),
+            batched(7, &[7]),
+        ]);
+        let mut copied = Copied {
+            first: 5,
+            ..Copied::default()
+        };
+        copied.wait_for(vec![counted(4, 30), counted(5, 30), counted(6, 31)]);
+        store.follow((JOB, 0), 0, &all[..3]).unwrap();
+        copied.read(&store, (JOB, 0), TASKS).unwrap();
+        assert!(
+            ready(&mut copied).is_empty(),
+            "its batches are not here yet"
+        );
+        store.follow((JOB, 0), 3, &all[3..]).unwrap();
+        assert_eq!(copied.read(&store, (JOB, 0), TASKS).unwrap(), 0);
+        assert_eq!(
+            ready(&mut copied),
+            [(25, vec![1, 4]), (26, vec![0])],
+            "and nothing of batch 4, which was counted before"
+        );
+        assert!(copied.awaited.is_empty() && copied.is_all_here());
+        // It is told once, whoever counts it again, and the rest when it is counted.
+        copied.wait_for(vec![counted(6, 32), counted(7, 32)]);
+        copied.read(&store, (JOB, 0), TASKS).unwrap();
+        assert_eq!(ready(&mut copied), [(27, vec![7])]);
+        assert!(copied.judged.is_empty() && copied.batched.is_empty());
+    }
+
+    #[test]
+    fn a_log_that_does_not_come_is_waited_for_some_blocks() {
+        let mut copied = Copied::default();
+        copied.wait_for(vec![counted(0, 30), counted(1, 40)]);
+        let late = 30 + AWAITED_BLOCKS_MAX;
+        assert!(copied.give_up(late).is_empty());
+        assert_eq!(copied.give_up(late + 1), [0]);
+        assert_eq!(copied.awaited.len(), 1);
+    }
+
+    #[test]
+    fn a_log_of_too_many_batches_and_tasks_takes_no_more_memory_than_an_honest_one() {
+        let mut copied = Copied::default();
+        let most = PENDING_BATCHES_PER_JOB_MAX;
+        copied.wait_for(vec![counted(BatchSequence::MAX, 30)]);
+        let entries = (0..=most).flat_map(|number| [judged(1), batched(number, &[1])]);
+        for block in blocks(entries.chain([judged(TASKS)])) {
+            copied.take(&SignedBlock::read(&block).unwrap(), TASKS);
+        }
+        assert_eq!(copied.batched.len(), most as usize);
+        assert!(copied.judged.is_empty());
+    }
+
+    #[test]
+    fn those_who_have_a_say_and_do_not_coordinate_have_a_place_each() {
+        let member = |number: u8| Member {
+            account: AccountId::new([number; 32]),
+            node: NodeKey([number; 32]),
+            is_out: number == 3,
+        };
+        let group = Group {
+            members: (0..5).map(member).collect::<Vec<_>>().try_into().unwrap(),
+            turn: 1,
+            since: 0,
+        };
+        let seat_of = |number: u8| {
+            let (account, node) = (AccountId::new([number; 32]), NodeKey([number; 32]));
+            seat(&group, &account, &node).map(|seat| (seat.place, seat.of))
+        };
+        let seats: Vec<_> = (0..6).map(seat_of).collect();
+        let expected = [Some((0, 3)), None, Some((1, 3)), None, Some((2, 3)), None];
+        assert_eq!(seats, expected);
+        // With another key than it was drawn with it has no say.
+        let account = AccountId::new([0; 32]);
+        assert_eq!(seat(&group, &account, &NodeKey([9; 32])), None);
+    }
+}
