@@ -1,11 +1,13 @@
 //! Putting right results in the place of those that were found to be wrong.
 //!
-//! Some of a job's settled tasks are computed again by its masternodes, drawn so that nobody could know of it.
-//! Where another answer comes out, the masternode that found it tells the owner, with its signed word and the
+//! Some of a job's settled tasks are computed again by its masternodes, drawn so that nobody could know of it: each
+//! by who coordinates the job and by one other member of its group. So all of them are asked. Where another answer comes out, the masternode that found it tells the owner, with its signed word and the
 //! sealed result. What is believed is a member of the job's group, as the chain drew it: its word must be signed,
 //! and about what the owner asked for, and the result must open and be the one that the word is about. Whatever
 //! else a masternode tells changes nothing. A result that is replaced is kept beside, for it is one masternode's
 //! word against those who agreed, unless others of the group say the same.
+
+mod voices;
 
 use crate::{
     collect::{CollectError, check_length, fetch, open},
@@ -13,7 +15,7 @@ use crate::{
     folder::{FolderError, JobFolder},
 };
 use jsonrpsee::core::client::Error as RpcError;
-use quern_jobs_api::{Blob, Correction, JobsApiClient, TaskResult};
+use quern_jobs_api::{ApiError, Blob, Correction, JobsApiClient, TaskResult};
 use quern_ledger::{Chain, ChainError};
 use quern_primitives::{
     AccountId, DeviceId, GenesisHash, TaskIndex,
@@ -25,13 +27,19 @@ use quern_shards::{
     keys::JobKey, manifest::ValidatedManifest, question::Allowed, result::result_commitment,
 };
 use serde::{Serialize, Serializer};
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tokio::time::timeout;
+use voices::{Voice, Voices};
 
 /// How long to wait before masternodes are asked again: about a block.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Tries to hear who coordinates the job before its silence is told.
-const TRIES_MAX: u32 = 15;
+/// How long a masternode may take to accept a connection. One that is down shall not hold up the others.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why it could not be found out whether results are to be replaced, or one could not be. What is here stays.
 #[derive(Debug, thiserror::Error)]
@@ -138,8 +146,8 @@ pub struct Corrections {
     pub masternodes: usize,
     /// Whether more may be found: some of what was drawn is not computed yet.
     pub may_come: bool,
-    /// Who coordinates the job, or did last, if it does not tell what it found.
-    pub unheard: Option<AccountId>,
+    /// Those masternodes of the job that have a say and do not tell what they found.
+    pub unheard: Vec<AccountId>,
 }
 
 impl Corrections {
@@ -151,14 +159,14 @@ impl Corrections {
 }
 
 /// Replaces those results in a job's folder that its masternodes found to be wrong, as far as they know by now.
-/// With `waits` they are asked until all that was drawn is computed again, or the chain has closed the job: then
-/// they had a whole window for it.
+/// With `waits` they are asked until each of them has said that all that was drawn is computed again, or was silent
+/// for some time, or the chain has closed the job: then they had a whole window for it.
 pub async fn correct(
     chain: &Chain,
     folder: &JobFolder,
     waits: bool,
 ) -> Result<Corrections, CorrectError> {
-    let (mut corrector, mut connected, mut silent) = (None, Vec::new(), 0u32);
+    let (mut corrector, mut connected) = (None, BTreeMap::new());
     loop {
         let known = chain.at_finalised().await?.job(folder.job()).await?;
         let known = known.filter(|known| known.terms.re_execution_permille > 0);
@@ -173,18 +181,9 @@ pub async fn correct(
                 corrector.insert(new)
             }
         };
-        if connected.is_empty() {
-            connected = corrector.connect(chain).await?;
-        }
+        corrector.connect(chain, &mut connected).await?;
         corrector.ask_all(&mut connected).await?;
-        silent = match corrector.is_heard {
-            true => 0,
-            false => silent.saturating_add(1),
-        };
-        let may_change = match silent {
-            0 => corrector.may_come,
-            tries => tries < TRIES_MAX,
-        };
+        let may_change = !corrector.asked(Instant::now()).is_empty();
         if !(waits && known.state.is_open() && may_change) {
             return Ok(corrector.told());
         }
@@ -204,10 +203,11 @@ struct Corrector {
     told: BTreeMap<AccountId, u32>,
     corrected: BTreeMap<TaskIndex, Corrected>,
     refused: Vec<Refused>,
-    may_come: bool,
-    /// Whether who coordinates the job told what it found.
-    is_heard: bool,
+    voices: Voices,
 }
+
+/// Masternodes by their accounts.
+type Connected = BTreeMap<AccountId, Coordinator>;
 
 /// A correction that is believed.
 struct Believed {
@@ -242,58 +242,73 @@ impl Corrector {
             told: BTreeMap::new(),
             corrected: BTreeMap::new(),
             refused: Vec::new(),
-            may_come: false,
-            is_heard: false,
+            voices: Voices::default(),
         })
     }
 
     /// What came of it.
     fn told(&mut self) -> Corrections {
-        let unheard = self.group.coordinator().filter(|_| !self.is_heard);
+        let unheard = self.members();
+        let unheard = unheard.filter(|account| !self.voices.is_heard(account));
         Corrections {
-            unheard: unheard.map(|member| member.account.clone()),
+            unheard: unheard.cloned().collect(),
             corrected: std::mem::take(&mut self.corrected).into_values().collect(),
             not_believed: std::mem::take(&mut self.refused),
             masternodes: self.group.voices(),
-            may_come: self.may_come,
+            may_come: self.voices.may_come(),
         }
     }
 
-    /// Those masternodes of the job that answer and have something of it.
-    async fn connect(&self, chain: &Chain) -> Result<Vec<Coordinator>, ChainError> {
-        let mut connected = Vec::new();
+    /// The accounts of those masternodes of the job that have a say.
+    fn members(&self) -> impl Iterator<Item = &AccountId> {
+        let members = self.group.members.iter();
+        let members = members.filter(|member| !member.is_out);
+        members.map(|member| &member.account)
+    }
+
+    /// Those of them of whom something else may be heard yet.
+    fn asked(&self, now: Instant) -> Vec<AccountId> {
+        let asked = self.members();
+        let asked = asked.filter(|account| self.voices.is_asked(account, now));
+        asked.cloned().collect()
+    }
+
+    /// Connects to those that are asked and are not connected.
+    async fn connect(&self, chain: &Chain, connected: &mut Connected) -> Result<(), ChainError> {
+        let missing = self.asked(Instant::now()).into_iter();
+        let missing: Vec<_> = missing.filter(|it| !connected.contains_key(it)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
         for view in chain.at_finalised().await?.masternodes().await? {
-            let mut members = self.group.members.iter();
-            let is_asked = members.any(|it| it.account == view.account && !it.is_out);
-            if is_asked
-                && let Ok(it) = Coordinator::connect(chain, self.folder.job(), view).await
-                && it.status().await.is_ok()
-            {
-                connected.push(it);
+            let account = view.account.clone();
+            if missing.contains(&account) {
+                let connecting = Coordinator::connect(chain, self.folder.job(), view);
+                if let Ok(Ok(it)) = timeout(CONNECT_TIMEOUT, connecting).await {
+                    connected.insert(account, it);
+                }
             }
         }
-        Ok(connected)
+        Ok(())
     }
 
-    /// Asks masternodes for what they have not told yet. If one does not answer they are all to be connected anew.
-    async fn ask_all(&mut self, connected: &mut Vec<Coordinator>) -> Result<(), FolderError> {
-        (self.is_heard, self.may_come) = (false, false);
-        let coordinator = self.group.coordinator();
-        let coordinator = coordinator.map(|member| member.account.clone());
-        let mut is_lost = false;
-        for masternode in &*connected {
-            match self.ask(masternode).await {
-                Ok(may_come) => {
-                    self.is_heard |= coordinator.as_ref() == Some(&masternode.view().account);
-                    self.may_come |= may_come;
-                }
-                Err(CollectError::Folder(error)) => return Err(error),
-                Err(CollectError::Api(ApiFailure::Refused(_))) => {}
-                Err(_) => is_lost = true,
-            }
-        }
-        if is_lost || !self.is_heard {
-            connected.clear();
+    /// Asks masternodes for what they have not told yet. One that does not answer is to be connected anew.
+    async fn ask_all(&mut self, connected: &mut Connected) -> Result<(), FolderError> {
+        for account in self.asked(Instant::now()) {
+            let voice = match connected.get(&account) {
+                None => Voice::Silent,
+                Some(masternode) => match self.ask(masternode).await {
+                    Ok(true) => Voice::MayCome,
+                    Ok(false) => Voice::NoMore,
+                    Err(CollectError::Folder(error)) => return Err(error),
+                    Err(CollectError::Api(ApiFailure::Refused(why))) => voice_of(&why),
+                    Err(_) => {
+                        connected.remove(&account);
+                        Voice::Silent
+                    }
+                },
+            };
+            self.voices.hear(&account, voice, Instant::now());
         }
         Ok(())
     }
@@ -472,6 +487,14 @@ impl Corrector {
             Some(accepted) => self.folder.put_result(task, &accepted),
             None => Ok(()),
         }
+    }
+}
+
+/// What a refusal says: whether it would be the same if the masternode was asked again.
+fn voice_of(refusal: &ApiError) -> Voice {
+    match refusal {
+        ApiError::NotCoordinator | ApiError::KeyMissing | ApiError::NotOwner => Voice::Nothing,
+        _ => Voice::Silent,
     }
 }
 

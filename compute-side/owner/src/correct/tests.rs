@@ -391,3 +391,35 @@ fn what_was_corrected_is_told_to_programs_task_by_task() {
         NotBelieved::NoWord.to_string()
     );
 }
+
+#[test]
+fn all_members_that_have_a_say_are_asked_and_those_not_heard_are_named() {
+    let jobs = tempfile::tempdir().unwrap();
+    let (_, mut corrector) = collected(jobs.path());
+    let now = Instant::now();
+    assert_eq!(corrector.asked(now), [account(0), account(1), account(2)]);
+    corrector.voices.hear(&account(0), Voice::NoMore, now);
+    corrector.voices.hear(&account(1), Voice::MayCome, now);
+    let refusal = voice_of(&ApiError::KeyMissing);
+    corrector.voices.hear(&account(2), refusal, now);
+    assert_eq!(corrector.asked(now), [account(1)]);
+    let told = corrector.told();
+    assert!(told.may_come, "the coordinator alone does not decide that");
+    assert_eq!(told.unheard, [account(2)]);
+    corrector.voices.hear(&account(1), Voice::NoMore, now);
+    assert!(corrector.asked(now).is_empty() && !corrector.told().may_come);
+}
+
+#[test]
+fn a_masternode_that_only_starts_is_asked_again_and_one_without_the_job_is_not() {
+    for soon in [ApiError::Starting, ApiError::Busy, ApiError::Storage] {
+        assert_eq!(voice_of(&soon), Voice::Silent, "{soon}");
+    }
+    for never in [
+        ApiError::NotCoordinator,
+        ApiError::KeyMissing,
+        ApiError::NotOwner,
+    ] {
+        assert_eq!(voice_of(&never), Voice::Nothing, "{never}");
+    }
+}

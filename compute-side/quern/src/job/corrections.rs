@@ -82,17 +82,27 @@ impl Asked {
                 first.why
             ));
         }
-        if let Some(masternode) = &told.unheard {
+        if !told.unheard.is_empty() {
+            let unheard: Vec<_> = told.unheard.iter().map(ToString::to_string).collect();
             lines.push(format!(
-                "! masternode {masternode} does not say whether it found an accepted answer to be wrong; `quern job result {job}` asks again"
+                "! of the job's {} {} did not say whether it found an accepted answer to be wrong: {}; `quern job result {job}` asks again",
+                in_words(told.masternodes),
+                unheard.len(),
+                unheard.join(", ")
             ));
-        } else if told.may_come {
+        }
+        if told.may_come {
             lines.push(format!(
                 "settled tasks are still being computed again; `quern job result {job}` asks again whether an answer was wrong"
             ));
         }
         lines
     }
+}
+
+/// So many masternodes.
+fn in_words(masternodes: usize) -> String {
+    words::counted(u32::try_from(masternodes).unwrap_or(u32::MAX), "masternode")
 }
 
 /// What became of a task whose accepted answer is wrong, and on whose word.
@@ -124,7 +134,7 @@ fn corrected_in_words(corrected: &Corrected, masternodes: usize) -> String {
         "! the accepted answer to task {} is wrong, on the word of {} of the job's {} ({}): {outcome}; devices that gave it: {}",
         corrected.task,
         corrected.on_word_of.len(),
-        words::counted(u32::try_from(masternodes).unwrap_or(u32::MAX), "masternode"),
+        in_words(masternodes),
         by.join(", "),
         devices.join(", ")
     )
@@ -231,11 +241,20 @@ mod tests {
         );
         assert!(words.contains("still being computed again"), "{words}");
         let unheard = Corrections {
-            unheard: Some(AccountId::new([1; 32])),
+            unheard: vec![AccountId::new([1; 32])],
+            masternodes: 3,
+            may_come: true,
             ..Corrections::default()
         };
         let words = asked(unheard).lines(JOB).join("\n");
-        assert!(words.contains("does not say whether"), "{words}");
+        let by = AccountId::new([1; 32]).to_string();
+        for word in [
+            "of the job's 3 masternodes 1 did not say whether",
+            by.as_str(),
+            "still being computed again",
+        ] {
+            assert!(words.contains(word), "{word}: {words}");
+        }
     }
 
     #[test]
