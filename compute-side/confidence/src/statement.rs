@@ -133,7 +133,7 @@ impl fmt::Display for Statement {
         if self.computed_again > 0.0 {
             write!(
                 f,
-                ", provided that who coordinates the job computes again what is drawn of it and tells what comes out"
+                ", provided that who coordinates the job computes again what is drawn of it and tells what comes out, or, in a group of several, the one other masternode does that the task falls to"
             )?;
         }
         Ok(())
@@ -197,7 +197,10 @@ mod tests {
         assert!((with(0.2, 0.5).wrong_and_final - 0.9 * bare.wrong).abs() < 1e-15);
         assert_eq!(with(1.0, 1.0).wrong_and_final, 0.0);
         let provision = "who coordinates the job computes again what is drawn";
-        assert!(with(0.2, 0.5).to_string().contains(provision));
+        let others = "the one other masternode does that the task falls to";
+        for word in [provision, others] {
+            assert!(with(0.2, 0.5).to_string().contains(word), "{word}");
+        }
         assert!(!bare.to_string().contains(provision));
         assert!(ReExecution::new(1.1, 1.0).is_err() && ReExecution::new(0.1, -0.1).is_err());
     }
