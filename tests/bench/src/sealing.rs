@@ -17,7 +17,7 @@ use aes_gcm::{
     aead::{AeadInOut as _, Nonce, Tag},
 };
 use anyhow::{Context as _, ensure};
-use quern_owner::{CutInput, Draft, Input, InputError, ShardReader, Terms, cores, prepare};
+use quern_owner::{CutInput, Draft, Input, ShardReader, Terms, cores, prepare};
 use quern_primitives::{
     AccountId, Digest, GenesisHash, JobId, ProgramHash, TaskIndex,
     device::Class,

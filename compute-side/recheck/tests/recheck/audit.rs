@@ -531,9 +531,8 @@ fn a_pending_payout_that_differs_is_added_up_by_the_chain() {
     }
     on_chain.batches.get_mut(&0).unwrap().block += 1;
     let found = audited(&story, &on_chain, &blocks);
-    let is_batchs = |it: &&Difference| {
-        matches!(it, Difference::Batch { part, .. } if *part == Part::Payouts)
-    };
+    let is_batchs =
+        |it: &&Difference| matches!(it, Difference::Batch { part, .. } if *part == Part::Payouts);
     let differs = found.differences.iter().find(is_batchs).unwrap();
     let evidence = evidence(differs, &on_chain, &blocks);
     assert!(matches!(evidence, Evidence::Payouts { .. }));
