@@ -165,12 +165,7 @@ fn run(
     end_block(&mut real, &mut ledger, &cast, true)
 }
 
-fn end_block(
-    real: &mut Real,
-    ledger: &mut model::Ledger,
-    cast: &Cast,
-    all: bool,
-) -> Result<(), String> {
+fn end_block(real: &mut Real, ledger: &mut Ledger, cast: &Cast, all: bool) -> Result<(), String> {
     real.end_block(ledger)
         .map_err(|differs| format!("at the end of block {}: {differs}", ledger.now))?;
     real.compare(ledger, cast, all)
@@ -178,7 +173,7 @@ fn end_block(
 }
 
 /// A pending batch is proved wrong, if there is one.
-fn strike(chance: &mut Chance, real: &mut Real, ledger: &mut model::Ledger) -> Result<(), String> {
+fn strike(chance: &mut Chance, real: &mut Real, ledger: &mut Ledger) -> Result<(), String> {
     let jobs = ledger.jobs.jobs.iter();
     let pending: Vec<_> = jobs
         .flat_map(|(id, job)| job.pending().into_iter().map(|(place, _)| (*id, place)))
