@@ -375,7 +375,7 @@ mod tests {
 
     fn counted(sequence: BatchSequence, seen: BlockNumber) -> (BatchSequence, Counted) {
         let counted = Counted {
-            at: 20 + sequence,
+            at: sequence.saturating_add(20),
             seen,
             seat: SEAT,
         };

@@ -529,7 +529,7 @@ fn a_pending_payout_that_differs_is_added_up_by_the_chain() {
         // By others too, and with another block than that which has the batch.
         pending.certified_by = vec![0, 1].try_into().unwrap();
     }
-    on_chain.batches.get_mut(&0).unwrap().block += 1;
+    on_chain.batches.get_mut(&0).unwrap().block += 2;
     let found = audited(&story, &on_chain, &blocks);
     let is_batchs =
         |it: &&Difference| matches!(it, Difference::Batch { part, .. } if *part == Part::Payouts);

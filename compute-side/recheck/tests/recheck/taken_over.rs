@@ -246,7 +246,8 @@ fn a_batch_that_either_coordinator_settled_otherwise_is_held_against_it_alone() 
                 ..
             }
         ));
-        let Evidence::Payouts { batch } = handed.evidence(&audited, &by) else {
+        // Nobody else certified it, so who settled it is shown what it wrote down itself.
+        let Evidence::OtherBatch { batch, .. } = handed.evidence(&audited, &by) else {
             panic!("{found:?}");
         };
         assert_eq!(batch.sequence, sequence);

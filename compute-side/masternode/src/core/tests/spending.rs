@@ -77,7 +77,7 @@ fn a_batch_waits_that_the_bond_does_not_cover_and_goes_on_when_earlier_ones_are_
     for settled in [3, 4] {
         assert!(world.ledger.finalise_oldest());
         world.next_block();
-        world.wait(2_000);
+        world.wait(30_000);
         assert_eq!(world.ledger.batches.len(), settled);
         world.next_block();
         world.wait(10_000);
@@ -100,7 +100,7 @@ fn a_batch_that_waits_goes_on_when_more_is_bonded() {
     world.wait(10_000);
     assert_eq!(world.ledger.batches.len(), 1);
     world.ledger.bonded *= 4;
-    world.wait(2_000);
+    world.wait(30_000);
     world.next_block();
     assert_eq!(world.ledger.batches.len(), 4);
     assert_eq!(
@@ -135,7 +135,7 @@ fn nothing_more_is_settled_behind_a_slash_until_the_bond_covers_all_that_is_open
     assert_eq!(world.ledger.batches.len(), 2, "one is open, and bonded for");
     world.ledger.finalise_oldest();
     world.next_block();
-    world.wait(10_000);
+    world.wait(30_000);
     assert_eq!(world.ledger.batches.len(), 3);
     assert_eq!(world.ledger.above_bond, 0);
 }

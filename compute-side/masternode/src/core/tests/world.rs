@@ -9,6 +9,7 @@ use crate::core::{
     Bond, Core, Effect, Engines, Entry, Event, JobPlan, NoReferee, Note, Noted, Purpose,
     ReportFacts, Settings, Tick, Ticket, Token, Truth, in_order, replica_of,
 };
+use quern_grid::FleetSettings;
 use quern_job_rules::life;
 use quern_primitives::{
     amount::BYTECHIP,
@@ -32,7 +33,15 @@ pub(super) fn settings() -> Settings {
         pinned: ENGINE,
         portable: PORTABLE_ENGINE,
     };
-    Settings::new(GENESIS, NodeKey(REFEREE.0), engines)
+    // Whoever is measured is half as fast as the mark, and so told from who never was.
+    let fleet = FleetSettings {
+        reference_rate: 20_000_000,
+        ..FleetSettings::default()
+    };
+    Settings {
+        fleet,
+        ..Settings::new(GENESIS, NodeKey(REFEREE.0), engines)
+    }
 }
 
 /// How the referee answers.

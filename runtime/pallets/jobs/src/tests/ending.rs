@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Awaiting, Event, OpenJobs, Totals};
 use quern_primitives::{
-    JobId,
+    Amount, JobId,
     job::{Failure, JobEnd, JobState},
     receipt::Exit,
 };
@@ -37,11 +37,9 @@ fn a_job_lives_from_submission_to_completion() {
         );
         assert_eq!((job.settled_tasks, job.next_batch), (10, 5));
         assert_eq!(job.escrow.deposited, quote.total);
-        let received = free(&WORKERS[0])
-            + free(&WORKERS[1])
-            + free(&coordinator)
-            + free(&TreasuryAccount::get());
-        assert_eq!(received, quote.total / 2);
+        let treasury = [TreasuryAccount::get()];
+        let all = WORKERS.iter().chain(&MASTERNODES).chain(&treasury);
+        assert_eq!(all.map(free).sum::<Amount>(), quote.total / 2);
         assert_eq!(free(&OWNER), ENDOWMENT - quote.total / 2);
         let kinds: Vec<u8> = events()
             .iter()

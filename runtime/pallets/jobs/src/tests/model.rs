@@ -126,7 +126,7 @@ fn step() -> impl Strategy<Value = Step> {
         24 => settle,
         4 => fail,
         3 => (0usize..6, rarely()).prop_map(|(job, stranger)| Step::Cancel { job, stranger }),
-        8 => (0usize..6).prop_map(|job| Step::Refund { job }),
+        9 => (0usize..6).prop_map(|job| Step::Refund { job }),
         6 => prop_oneof![4 => 1u32..20, 1 => 20u32..2 * WINDOW].prop_map(Step::Clock),
         3 => (0usize..6, 0u32..4).prop_map(|(job, sequence)| Step::Finalise { job, sequence }),
         2 => (0usize..6, 0usize..4).prop_map(|(job, pick)| Step::Strike { job, pick }),
@@ -345,7 +345,7 @@ fn random_calls_are_often_accepted() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let mut reached = Reached::default();
-    for _ in 0..60 {
+    for _ in 0..80 {
         let steps = prop::collection::vec(step(), STEPS)
             .new_tree(&mut runner)
             .unwrap()

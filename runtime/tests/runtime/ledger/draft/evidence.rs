@@ -64,7 +64,7 @@ impl Draft<'_> {
                 Lie::Batch => self.other_batch(target, &told),
             };
         }
-        let weights = [7, 7, 4, 4, 4, 3, 3, 4, 4, 7, 5, 3, 3, 3, 3];
+        let weights = [10, 12, 4, 4, 4, 3, 3, 4, 4, 7, 6, 3, 3, 3, 4];
         match self.chance.weighted(&weights) {
             0 => (Shown::Sum, sum(target)),
             1 => self.withheld(target),
