@@ -246,9 +246,10 @@ fn a_batch_that_either_coordinator_settled_otherwise_is_held_against_it_alone() 
                 ..
             }
         ));
-        // Nobody else certified it, so who settled it is shown what it wrote down itself.
-        let Evidence::OtherBatch { batch, .. } = handed.evidence(&audited, &by) else {
-            panic!("{found:?}");
+        // By what its writer wrote down itself, or by what the verdicts add up to.
+        let batch = match handed.evidence(&audited, &by) {
+            Evidence::OtherBatch { batch, .. } | Evidence::Payouts { batch } => batch,
+            other => panic!("{found:?} {other:?}"),
         };
         assert_eq!(batch.sequence, sequence);
     }

@@ -296,7 +296,7 @@ pub(crate) fn block_of(
     for entry in entries {
         log.append(entry, 1).unwrap();
     }
-    log.cut(2).unwrap().into()
+    log.cut(2).unwrap()
 }
 
 /// Whether a batch is what this one verdict makes.
