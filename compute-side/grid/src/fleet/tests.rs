@@ -375,7 +375,7 @@ fn a_device_that_is_excused_from_a_benchmark_is_as_fast_as_it_was() {
     fleet.owes_benchmark(fast);
     fleet.excuse(fast, None);
     assert_eq!(fleet.speed(fast), 0, "as one that was never measured");
-    assert_eq!(fleet.processor(&device(20)).points(), 500.0);
+    assert_eq!(fleet.processor(&device(20)).points(), 250.0);
 }
 
 #[test]

@@ -264,9 +264,9 @@ impl Pair {
         number
     }
 
-    /// At the benchmark's rate that is worth so many points, of which 20 million are worth 250.
+    /// At the benchmark's rate that is worth so many points.
     fn measure(&mut self, number: u32, points: u32) {
-        let per_point = 80_000.0;
+        let per_point = f64::from(FleetSettings::default().reference_rate) / 250.0;
         let readings = rate(per_point * f64::from(points));
         self.fleet.update(number, self.now, &readings);
     }
