@@ -9,6 +9,7 @@ use super::world::{OPERATORS, PAUSE, World};
 use crate::lying::{TASKS, TEXT, lines, lying};
 use anyhow::{Context as _, ensure};
 use quern_end_to_end::{run, say};
+use quern_job_rules::operators::{answers, part};
 use quern_owner::{Coordinator, Members};
 use quern_primitives::{
     group::Group,
@@ -72,13 +73,26 @@ async fn found_by_the_others(world: &mut World) -> anyhow::Result<()> {
         "another went on than the next: {:?}",
         known.state
     );
-    // What is pending is the next one's, and nothing is the liar's.
+    // What is pending is the next one's. The liar has nothing of what it wrote itself; where it is one of those who
+    // certified what the next one settled, it has a part of that, as who certifies has.
     let state = world.chain.at_finalised().await?;
-    let liars = state.wallet(&group.members[0].account).await?;
+    let liar = &group.members[0].account;
+    let mut certified = 0;
+    for sequence in 0..known.next_batch {
+        let batch = state.pending_batch(job, sequence).await?;
+        let batch = batch.with_context(|| format!("batch {sequence} is not pending"))?;
+        ensure!(&batch.coordinator == next, "batch {sequence}: {batch:?}");
+        if answers(&batch, 0, &group.members[0]) {
+            let answering = (0u8..).zip(&group.members);
+            let answering = answering.filter(|(place, member)| answers(&batch, *place, member));
+            certified += part(batch.split.operators, answering.count());
+        }
+    }
+    let liars = state.wallet(liar).await?;
     let nexts = state.wallet(next).await?;
     ensure!(
-        liars.pending == 0 && nexts.pending > 0,
-        "the liar gets {}, the next {}",
+        liars.pending == certified && nexts.pending > 0,
+        "the liar gets {} and certified for {certified}, the next {}",
         liars.pending,
         nexts.pending
     );
