@@ -40,13 +40,16 @@ pub struct Ran {
 impl Quern {
     /// `quern` for an account of a grid, with a home folder of its own.
     pub fn new(bench: &Bench, account: &str) -> anyhow::Result<Self> {
+        Self::at(bench.grid.node_url(), bench.folder(), account)
+    }
+
+    /// With this node, and a home in a folder.
+    pub fn at(node_url: &str, folder: &Path, account: &str) -> anyhow::Result<Self> {
         Ok(Self {
             program: find_program(None, "quern")?,
-            node_url: bench.grid.node_url().to_owned(),
+            node_url: node_url.to_owned(),
             account: account.to_owned(),
-            home: bench
-                .folder()
-                .join(format!("home-{}", account.replace('/', "_"))),
+            home: folder.join(format!("home-{}", account.replace('/', "_"))),
         })
     }
 

@@ -5,16 +5,17 @@ mod world;
 
 use anyhow::{Context as _, bail, ensure};
 use quern_dispute_rules::ruling::{Offence, Place};
-use quern_end_to_end::{adds_up, run, say, wasm};
+use quern_end_to_end::{Quern, adds_up, run, say, says, wasm};
 use quern_ledger::Chain;
 use quern_local_grid::development_account;
 use quern_owner::{Coordinator, Draft, JobFolder, Members, Outcome, correct};
 use quern_primitives::{
-    DeviceId,
+    DeviceId, JobId,
     amount::BYTECHIP,
-    group::Group,
+    group::{Group, Member},
     job::{Agreement, Job, JobEnd, JobState, Referees},
 };
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     fs,
@@ -350,10 +351,31 @@ async fn the_coordinator_stopped(world: &mut World) -> anyhow::Result<()> {
 
     let closed = world.closed(job).await?;
     is_settled(&closed)?;
+    // Of the log of who has stopped others keep a copy.
+    audited(world, job, &[&group.members[0], &group.members[1]]).await?;
     // The first half of the results is where it was decided.
     world.operators[first].masternode.restart()?;
     let result = world.result(&folder).await?;
     ensure!(result == expected, "it is another picture");
+    Ok(())
+}
+
+/// An auditor holds what each of these has settled to its own log, and finds nothing.
+async fn audited(world: &World, job: JobId, by: &[&Member]) -> anyhow::Result<()> {
+    let node = world.number_of(&by[1].account)?;
+    let node_url = &world.operators[node].node_url;
+    let quern = Quern::at(node_url, world.folder.path(), "//Ferdie")?;
+    let told = quern.does(&["audit", "job", &job.to_string()]).await?;
+    says(
+        &told,
+        &json!({ "difference_count": 0, "holds": true, "untold": [] }),
+    )?;
+    let logs = told["logs"].as_array().context("no logs")?;
+    let writers: Vec<_> = logs.iter().map(|log| &log["coordinator"]).collect();
+    let expected: Vec<_> = by.iter().map(|it| json!(it.account)).collect();
+    ensure!(writers == expected.iter().collect::<Vec<_>>(), "{told}");
+    let all = logs.iter().all(|log| log["verdicts"].as_u64() > Some(0));
+    ensure!(all, "a log has no verdicts: {told}");
     Ok(())
 }
 
