@@ -15,7 +15,7 @@ use super::{
 pub(super) use waking::Waking;
 
 use present::Present;
-use quern_grid::{Flag, ranking::Rank};
+use quern_grid::Flag;
 use quern_primitives::{
     ids::{AccountId, BlockNumber, DeviceId, JobId},
     view::DeviceView,
@@ -24,7 +24,7 @@ use quern_protocol::{
     Discard, DiscardReason, Exchange, HandBackReason, Hello, Refusal, ReplicaId, limits,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use turns::{Turn, Turns};
+use turns::Turns;
 use waking::Vain;
 
 /// What to say to an exchange. The shell adds keys and bytes.
@@ -90,11 +90,6 @@ pub(super) struct Known {
     reveals: Vec<ReplicaId>,
     discard: Vec<Discard>,
     parked: VecDeque<Parked>,
-    /// Where it stood in the last ranking when its last exchange came, or since then; the last of all if
-    /// it was in none.
-    rank: Rank,
-    /// Its turn among those that wait, as these have it.
-    turn: Option<Turn>,
     /// When it was last tried for work and got none.
     vain: Option<Vain>,
     /// When the core is woken for it.
@@ -225,11 +220,11 @@ impl Devices {
     }
 
     pub(super) fn remove(&mut self, device: &DeviceId) -> Option<Known> {
-        let mut known = self.known.remove(device)?;
+        let known = self.known.remove(device)?;
         if known.connected {
             self.present.remove(&known.account);
         }
-        self.turns.forget(*device, &mut known);
+        self.turns.forget(known.number);
         if let Some(armed) = known.armed {
             self.timers.remove(&(armed, *device));
         }
@@ -368,8 +363,6 @@ impl Core {
             reveals: vec![],
             discard: vec![],
             parked: VecDeque::new(),
-            rank: Rank::MAX,
-            turn: None,
             vain: None,
             armed: None,
         };
@@ -463,8 +456,8 @@ impl Core {
             self.reply(oldest, device, work, out);
         }
         let rank = self.scheduler.fleet.rank_of(number);
+        self.devices.turns.stands(number, rank);
         if let Some(known) = self.devices.get_mut(&device) {
-            known.rank = rank.unwrap_or(Rank::MAX);
             known.parked.push_back(Parked {
                 token,
                 want: exchange.want,

@@ -1,10 +1,13 @@
 //! The devices that wait, in the order in which they are tried for work: by their rank, those of none
 //! behind the others, and of equal ones by when their exchange came. That is kept as exchanges come and
 //! are answered, for many may wait, and of those a few get what opens.
+//!
+//! Where each stands is kept by its number in the scheduler, beside that order: a new ranking changes all of it at
+//! once, and to look up as many devices by their identities would take longer than the ranking itself.
 
 use super::{Devices, Known};
 use crate::core::{Tick, Token};
-use quern_grid::ranking::Rank;
+use quern_grid::ranking::{Rank, Ranking};
 use quern_primitives::ids::DeviceId;
 use std::{collections::BTreeSet, ops::Bound};
 
@@ -13,67 +16,126 @@ pub(super) type Turn = (Rank, Tick, Token);
 
 /// Whose turn it is.
 #[derive(Default)]
-pub(super) struct Turns(BTreeSet<(Turn, DeviceId)>);
+pub(super) struct Turns {
+    order: BTreeSet<(Turn, DeviceId)>,
+    /// By the devices' numbers.
+    places: Vec<Place>,
+}
+
+/// Where a device stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// In the last ranking, or in that of when its last exchange came if it was in none yet; the last of all if it
+    /// is in none.
+    rank: Rank,
+    /// Since when it waits for work, if it does: it is in the order with that.
+    waits: Option<(Tick, Token, DeviceId)>,
+}
+
+impl Place {
+    const NONE: Self = Self {
+        rank: Rank::MAX,
+        waits: None,
+    };
+
+    fn turn(&self) -> Option<(Turn, DeviceId)> {
+        let (since, token, device) = self.waits?;
+        Some(((self.rank, since, token), device))
+    }
+}
 
 impl Turns {
     /// The one behind this one, or the first of all.
     pub(super) fn after(&self, last: Option<(Turn, DeviceId)>) -> Option<(Turn, DeviceId)> {
         let behind = last.map_or(Bound::Unbounded, Bound::Excluded);
-        self.0.range((behind, Bound::Unbounded)).next().copied()
+        self.order.range((behind, Bound::Unbounded)).next().copied()
     }
 
     /// A device waits as what is known of it says now, or does not wait.
-    pub(super) fn renew(&mut self, device: DeviceId, known: &mut Known) {
-        let turn = known.turn_for_work();
-        if known.turn == turn {
-            return;
-        }
-        self.forget(device, known);
-        known.turn = turn;
-        self.0.extend(turn.map(|turn| (turn, device)));
+    pub(super) fn renew(&mut self, device: DeviceId, known: &Known) {
+        let waits = known.waits_for_work();
+        let waits = waits.map(|(since, token)| (since, token, device));
+        self.change(known.number, |place| place.waits = waits);
     }
 
-    /// A device does not wait any more.
-    pub(super) fn forget(&mut self, device: DeviceId, known: &mut Known) {
-        if let Some(before) = known.turn.take() {
-            self.0.remove(&(before, device));
+    /// A device stands there in the last ranking.
+    pub(super) fn stands(&mut self, number: u32, rank: Option<Rank>) {
+        self.change(number, |place| place.rank = rank.unwrap_or(Rank::MAX));
+    }
+
+    /// A device is not there any more; its number may be another's next.
+    pub(super) fn forget(&mut self, number: u32) {
+        self.change(number, |place| *place = Place::NONE);
+    }
+
+    fn change(&mut self, number: u32, change: impl FnOnce(&mut Place)) {
+        let index = number as usize;
+        if self.places.len() <= index {
+            self.places.resize(index.saturating_add(1), Place::NONE);
         }
+        let Some(place) = self.places.get_mut(index) else {
+            return;
+        };
+        let before = place.turn();
+        change(place);
+        let now = place.turn();
+        if before != now {
+            if let Some(before) = before {
+                self.order.remove(&before);
+            }
+            self.order.extend(now);
+        }
+    }
+
+    /// All have other ranks: these are ranked, best first, and no others.
+    fn ranked(&mut self, numbers: impl Iterator<Item = u32>) {
+        for place in &mut self.places {
+            place.rank = Rank::MAX;
+        }
+        let mut order = Vec::new();
+        for (rank, number) in (0..).zip(numbers) {
+            if let Some(place) = self.places.get_mut(number as usize) {
+                place.rank = rank;
+                order.extend(place.turn());
+            }
+        }
+        let unranked = self.places.iter().filter(|place| place.rank == Rank::MAX);
+        order.extend(unranked.filter_map(Place::turn));
+        // Most of it is in order already.
+        self.order = order.into_iter().collect();
+    }
+
+    fn rank_of(&self, number: u32) -> Rank {
+        let place = self.places.get(number as usize);
+        place.map_or(Rank::MAX, |place| place.rank)
     }
 
     /// All of them, in order.
     #[cfg(test)]
     pub(super) fn all(&self) -> impl Iterator<Item = (Turn, DeviceId)> + '_ {
-        self.0.iter().copied()
+        self.order.iter().copied()
     }
 }
 
 impl Known {
-    /// When it is its turn to be answered, by its rank and by the first of its exchanges. None if none is
-    /// held open.
-    pub(super) fn turn_now(&self) -> Option<Turn> {
-        let parked = self.parked.front()?;
-        Some((self.rank, parked.since, parked.token))
-    }
-
-    /// When it is its turn to be tried for work. None if it does not wait for any.
-    fn turn_for_work(&self) -> Option<Turn> {
-        let wants_work = self.parked.front().is_some_and(|parked| parked.want > 0);
-        self.turn_now().filter(|_| wants_work)
+    /// Since when it waits for work. None if it does not wait for any.
+    fn waits_for_work(&self) -> Option<(Tick, Token)> {
+        let parked = self.parked.front().filter(|parked| parked.want > 0)?;
+        Some((parked.since, parked.token))
     }
 }
 
 impl Devices {
-    /// Devices were ranked: those that wait have their turns by that from now on. Of the others each has
-    /// its rank told when it waits.
-    pub(in crate::core) fn ranked(&mut self, rank_of: impl Fn(u32) -> Option<Rank>) {
-        let Self { known, turns, .. } = self;
-        let before = std::mem::take(&mut turns.0);
-        let renewed = before.into_iter().filter_map(|(_, device)| {
-            let known = known.get_mut(&device)?;
-            known.rank = rank_of(known.number).unwrap_or(Rank::MAX);
-            known.turn = known.turn_for_work();
-            Some((known.turn?, device))
-        });
-        turns.0 = renewed.collect();
+    /// Devices were ranked: they have their turns by that from now on.
+    pub(in crate::core) fn ranked(&mut self, ranking: &Ranking) {
+        self.turns.ranked(ranking.devices());
+    }
+
+    /// When it is a device's turn to be answered, by its rank and by the first of its exchanges. None if none is
+    /// held open.
+    pub(super) fn turn_of(&self, device: &DeviceId) -> Option<Turn> {
+        let known = self.get(device)?;
+        let parked = known.parked.front()?;
+        Some((self.turns.rank_of(known.number), parked.since, parked.token))
     }
 }

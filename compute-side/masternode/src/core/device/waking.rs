@@ -121,8 +121,7 @@ impl Devices {
 impl Core {
     /// Devices were ranked: one may be in another pool now, and its flags may have passed.
     pub(in crate::core) fn try_as_ranked(&mut self) {
-        let fleet = &self.scheduler.fleet;
-        self.devices.ranked(|number| fleet.rank_of(number));
+        self.devices.ranked(self.scheduler.fleet.ranking());
         self.waking.changed_for_all();
     }
 
@@ -133,7 +132,7 @@ impl Core {
         to_answer.extend(self.devices.due(now));
         let mut turns: Vec<_> = to_answer
             .into_iter()
-            .filter_map(|device| Some((self.devices.get(&device)?.turn_now()?, device)))
+            .filter_map(|device| Some((self.devices.turn_of(&device)?, device)))
             .collect();
         turns.sort_unstable();
         for (_, device) in turns {
