@@ -436,6 +436,7 @@ impl Core {
             };
             self.release(returned.id, device, cause, out);
         }
+        self.take_unnamed(now, device, &exchange.progress, out);
         let Some(known) = self.devices.get_mut(&device) else {
             return;
         };

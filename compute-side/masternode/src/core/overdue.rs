@@ -3,7 +3,7 @@
 use super::{Core, Effect, ReleaseCause, Tick, watch::Lapse};
 use quern_grid::Flag;
 use quern_primitives::ids::{DeviceId, JobId, TaskIndex};
-use quern_protocol::{DiscardReason, ReplicaId};
+use quern_protocol::{DiscardReason, Progress, ReplicaId};
 
 /// How often silence and overtime are looked for, in milliseconds.
 const CHECK_MS: u64 = 500;
@@ -55,6 +55,27 @@ impl Core {
         }
         self.decide_certain(now, out);
         self.weigh_inputs(now, out);
+    }
+
+    /// What a device was asked about and does not name it has lost: it is taken back, and given out anew.
+    pub(super) fn take_unnamed(
+        &mut self,
+        now: Tick,
+        device: DeviceId,
+        named: &[Progress],
+        out: &mut Vec<Effect>,
+    ) {
+        let in_hand = self.devices.get(&device).map(|known| &known.in_hand);
+        let in_hand = in_hand.into_iter().flatten().copied();
+        let unnamed = in_hand.filter(|id| named.iter().all(|told| told.id != *id));
+        for id in unnamed.collect::<Vec<_>>() {
+            let active = self.jobs.get_mut(&id.job);
+            if active.is_some_and(|active| active.unnamed(id, &device, now)) {
+                self.devices
+                    .take_from(&device, id, DiscardReason::NotAssigned);
+                self.release_at(now, id, device, ReleaseCause::Forgotten, out);
+            }
+        }
     }
 
     /// The replicas whose time to be looked at has come.

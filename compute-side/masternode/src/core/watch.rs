@@ -1,7 +1,8 @@
 //! Watching a replica that is out: when it is delayed, stale, and over.
 //!
 //! A device tells with every heartbeat what it does with each replica. Without a step forward for the
-//! time T1 a replica is *delayed*: its device is asked again. After T2 it is *stale*: another device
+//! time T1 a replica is *delayed*: its device is asked again, and one that does not name it then has lost it, as
+//! after a message that did not come: it is given out anew at once. After T2 it is *stale*: another device
 //! gets the task as well, a fast or trusted one. Its own device is not blamed for that, for T1 and T2
 //! follow from what tasks of the job usually take, and this one may be larger. Only when even a task
 //! that uses all its fuel would be done on the slowest useful device its time is over.
@@ -56,6 +57,8 @@ pub struct Watch {
     reached: Reached,
     /// The furthest that its device told of.
     stage: Option<Stage>,
+    /// Since when its device, which was asked about it, does not name it.
+    unnamed_since: Option<Tick>,
 }
 
 /// How far a stage is, counted from the first.
@@ -69,6 +72,10 @@ fn place_of(stage: Stage) -> u8 {
 }
 
 impl Watch {
+    /// How long a device that was asked about a replica names it in none of its exchanges until it has lost it, in
+    /// milliseconds: two heartbeats. One that was on its way when the device was asked is older.
+    pub const UNNAMED_MS: u64 = 10_000;
+
     /// From now on; it should run for so long, once its device has computed what it holds already, and
     /// is over after so long. All in milliseconds.
     pub fn start(
@@ -89,6 +96,7 @@ impl Watch {
             too_slow_at: now.plus_ms(expected_ms.saturating_mul(TIMES_TOO_SLOW)),
             reached: Reached::Nothing,
             stage: None,
+            unnamed_since: None,
         };
         watch.next = watch.next_after(now);
         watch
@@ -112,6 +120,7 @@ impl Watch {
     /// that goes back and forth stands still. When it begins to run, what was thought of its device's
     /// backlog matters no more; kept, such errors would add up from task to task.
     pub fn progressed(&mut self, stage: Stage, now: Tick) {
+        self.unnamed_since = None;
         if self.stage.map(place_of) >= Some(place_of(stage)) {
             return;
         }
@@ -140,6 +149,15 @@ impl Watch {
         }
         self.next = self.next_after(now);
         lapse
+    }
+
+    /// Its device tells what it has in hand, and does not name it. Says whether it has lost it.
+    pub fn unnamed(&mut self, now: Tick) -> bool {
+        if self.reached == Reached::Nothing {
+            return false;
+        }
+        let since = *self.unnamed_since.get_or_insert(now);
+        since.plus_ms(Self::UNNAMED_MS) <= now
     }
 
     /// What was found of it and still holds.

@@ -158,6 +158,14 @@ impl ActiveJob {
             .insert((holding.watch.next, id.task, id.replica));
     }
 
+    /// The device of a replica tells what it has in hand and does not name it. Says whether it has lost it. What it
+    /// has committed itself to is not in its hand.
+    pub(in crate::core) fn unnamed(&mut self, id: ReplicaId, device: &DeviceId, now: Tick) -> bool {
+        let holding = self.held.get_mut(&(id.task, id.replica));
+        let holding = holding.filter(|it| it.device == *device && it.pledge.is_none());
+        holding.is_some_and(|holding| holding.watch.unnamed(now))
+    }
+
     pub(in crate::core) fn released(
         &mut self,
         task: TaskIndex,

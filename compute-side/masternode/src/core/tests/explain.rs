@@ -407,6 +407,8 @@ fn of_many_devices_that_a_job_could_go_to_the_best_are_looked_at_and_some_others
 fn a_replica_that_is_out_is_asked_after_then_rescued_then_taken_back() {
     let mut world = World::new(1, Agreement::Single, &[1, 2]);
     world.ask(0, 1);
+    // It says that it has it, and comes no further.
+    world.ask(0, 0);
     let lateness = |told: &TaskExplanation| match told.replicas[0].state {
         ReplicaStage::Running { lateness, .. } => Some(lateness),
         _ => None,

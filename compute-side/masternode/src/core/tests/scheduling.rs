@@ -1,7 +1,7 @@
 //! The scheduler at work: who is asked, who is not, and who is asked as well.
 
 use super::world::{Habit, JOB, MAJORITY, World};
-use crate::core::{Challenge, Entry, Event};
+use crate::core::{Challenge, Entry, Event, ReleaseCause, Tick};
 use quern_jobs_api::{Asking, Dealing, TaskStage, WaitingFor};
 use quern_primitives::{
     device::Class,
@@ -114,6 +114,48 @@ fn a_replica_without_a_step_forward_has_its_device_asked_again() {
     assert_eq!(world.workers[0].answers.len(), answers, "it is held open");
     world.wait(500);
     assert!(world.workers[0].answers.len() > answers);
+}
+
+#[test]
+fn a_replica_that_its_device_does_not_know_of_is_given_out_anew_once_it_was_asked() {
+    let mut world = World::new(2, Agreement::Single, &[1, 2, 3]);
+    benchmark(&mut world, 0, 100);
+    benchmark(&mut world, 1, 100);
+    world.ask(0, 1);
+    world.ask(1, 1);
+    let (lost, kept) = (world.workers[0].names()[0], world.workers[1].names()[0]);
+    let released = |world: &World| {
+        let released = world.log().filter_map(|entry| match entry {
+            Entry::Released { task, cause, .. } => Some((*task, *cause)),
+            _ => None,
+        });
+        released.collect::<Vec<_>>()
+    };
+    // The message with the one never came. Both have full hands, and tell of them as often as is usual.
+    let progress = vec![Progress {
+        id: kept,
+        stage: Stage::Running,
+    }];
+    let names_it = Exchange {
+        progress,
+        ..Exchange::default()
+    };
+    let beat = |world: &mut World| {
+        world.wait(5_000);
+        world.send(0, Exchange::default());
+        world.send(1, names_it.clone());
+    };
+    let beats = world.settings.tuning.delayed_ms_min / 5_000;
+    (0..beats + 1).for_each(|_| beat(&mut world));
+    assert_eq!(released(&world), [], "it may be on its way");
+    (0..3).for_each(|_| beat(&mut world));
+    let forgotten = (lost.task, ReleaseCause::Forgotten);
+    assert_eq!(released(&world), [forgotten], "and the other is kept");
+    assert!(world.now < Tick(world.settings.tuning.stale_ms_min));
+    // It goes to whoever asks next.
+    world.hello(2);
+    world.ask(2, 1);
+    assert_eq!(world.workers[2].names(), [lost]);
 }
 
 #[test]
@@ -469,13 +511,13 @@ fn a_job_for_few_of_many_accounts_has_no_lanes_and_says_when_there_are_too_few()
 fn a_clock_that_jumps_takes_nothing_from_anybody_and_nothing_back() {
     let mut world = World::new(2, Agreement::Single, &[1]);
     world.ask(0, 1);
-    world.now = crate::core::Tick(0);
+    world.now = Tick(0);
     world.feed(Event::Tick);
     world.report(0);
     world.ask(0, 1);
     assert_eq!(world.workers[0].in_hand.len(), 1);
     // A leap of a century: what is out is over, and the job goes on.
-    world.now = crate::core::Tick(u64::MAX / 2);
+    world.now = Tick(u64::MAX / 2);
     world.feed(Event::Tick);
     assert!(
         world

@@ -18,7 +18,7 @@ use quern_primitives::{
     job::{Agreement, Preferences},
     view::DeviceView,
 };
-use quern_protocol::{Exchange, HandBack, HandBackReason, Hello, Report};
+use quern_protocol::{Exchange, HandBack, HandBackReason, Hello, Progress, Report, Stage};
 use quern_shards::keys::TrustSeed;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -294,7 +294,16 @@ impl World {
 
     /// The device sends its reports, those of them that it was asked for or all, and asks for work.
     pub(super) fn ask(&mut self, worker: usize, want: u8) -> Token {
-        let Worker { reports, asked, .. } = &self.workers[worker];
+        let Worker {
+            reports,
+            asked,
+            in_hand,
+            ..
+        } = &self.workers[worker];
+        // It names what it has in hand, and has come no further with it.
+        let stage = Stage::Fetching;
+        let progress = in_hand.iter().map(|it| Progress { id: it.id, stage });
+        let progress = progress.collect();
         let may_send = |it: &&Report| self.reveals_unasked || asked.contains(&name(it));
         let reports = reports.iter().filter(may_send).take(8).cloned().collect();
         self.send(
@@ -302,6 +311,7 @@ impl World {
             Exchange {
                 reports,
                 want,
+                progress,
                 ..Exchange::default()
             },
         )
