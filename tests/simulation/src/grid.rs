@@ -100,7 +100,10 @@ pub use violation::Violation;
 
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::job::{JobEnd, JobState};
-use std::fmt;
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 use world::World;
 
 /// What came of a run.
@@ -196,6 +199,8 @@ pub struct Counts {
     pub crashes: u64,
     /// Times that some devices were cut off.
     pub partitions: u64,
+    /// Times that the masternode was cut off from the chain.
+    pub severed: u64,
     /// Times that a device stopped, was killed or lost its power.
     pub departures: u64,
     /// Times that one was killed or its power went, among what it was about to do.
@@ -227,7 +232,7 @@ pub struct Counts {
     /// Runs of tasks that halted.
     pub halted: u64,
     /// Times that a device was asked again what it does, because a replica showed no step forward for the
-    /// time T1. Only who waits for more work hears of that.
+    /// time T1. Only who waits for more work hears of that; the others tell within five seconds.
     pub asked_again: u64,
     /// Replicas that were added because one was out for the time T2; where its task is in doubt as well they
     /// are not counted.
@@ -247,6 +252,7 @@ impl fmt::Display for Counts {
             wrong_answers,
             crashes,
             partitions,
+            severed,
             departures,
             killed,
             lost,
@@ -271,7 +277,7 @@ impl fmt::Display for Counts {
             f,
             "{given} replicas given, {withheld} not handed out, {refused} refused, {reports} reports, \
              {lies} lies, {wrong_answers} wrong answers with a majority, {crashes} deaths, {partitions} \
-             partitions, {departures} departures, {killed} without warning, {unfit} times low or hot, {jumps} clocks that \
+             partitions, {severed} from the chain, {departures} departures, {killed} without warning, {unfit} times low or hot, {jumps} clocks that \
              jumped, {identities} identities changed and {strangers} hellos of unknown ones, {lost} \
              messages lost and {doubled} doubled, {transactions_lost} transactions lost, {winners} \
              winners of the lottery, {explained} waits explained, {rushing} devices that rushed, \
@@ -288,8 +294,22 @@ pub const HEADER: &str = "# quern-simulate grid ";
 /// chain's words if it does not take the jobs that are asked for.
 pub fn run(config: &Config, look: Look<'_>) -> Result<Outcome, QuoteError> {
     let mut world = World::new(config, look)?;
-    let violation = world.go().err();
+    let violation = violation_of(|| world.go());
     Ok(world.outcome(violation))
+}
+
+/// What must not have happened, if something did. That a program panics is such a thing: the run is told of and shown
+/// again like any other.
+fn violation_of(go: impl FnOnce() -> Result<(), Violation>) -> Option<Violation> {
+    match catch_unwind(AssertUnwindSafe(go)) {
+        Ok(ended) => ended.err(),
+        Err(panic) => {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+            let why = words.unwrap_or("it does not say why").to_owned();
+            Some(Violation::Panicked { why })
+        }
+    }
 }
 
 /// The same, and nobody looks on.
@@ -316,4 +336,23 @@ pub fn trace(config: &Config) -> Result<String, QuoteError> {
     };
     run(config, look)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::panic)]
+    fn a_program_that_panics_ends_a_run_with_what_it_said() {
+        let why = "task 7 is nowhere".to_owned();
+        let told = violation_of(|| panic!("task {} is nowhere", 7));
+        assert_eq!(told, Some(Violation::Panicked { why }));
+        let why = "no room".to_owned();
+        assert_eq!(
+            violation_of(|| panic!("no room")),
+            Some(Violation::Panicked { why })
+        );
+        assert_eq!(violation_of(|| Ok(())), None);
+    }
 }

@@ -1,7 +1,8 @@
 //! Connections between devices and the masternode, and what they do to messages.
 //!
 //! A request is answered or not; one that is not is given up after a while. Messages arrive in any
-//! order, are lost, and come twice; none comes over a connection that has ended.
+//! order, are lost, and come twice, the second time as late as some seconds after the first; none comes
+//! over a connection that has ended.
 
 use super::{
     machine::AtDevice,
@@ -14,6 +15,9 @@ use rand::RngExt as _;
 
 /// How much the time of a message varies, in milliseconds.
 const JITTER_MS: u64 = 10;
+
+/// How much later a message comes for the second time at the most, in milliseconds.
+const TWICE_MS: u64 = 8_000;
 
 /// A closed connection is noticed so much later than what was said over it, in milliseconds.
 const LINGER_MS: u64 = 2 * JITTER_MS;
@@ -134,14 +138,18 @@ impl World<'_> {
         }
         if self.goes_wrong(self.config.faults.duplicate) {
             self.counts.doubled += 1;
-            self.sends_one(link, number, request.clone());
+            let later_ms = match self.chance.random::<bool>() {
+                true => self.chance.random_range(0..TWICE_MS),
+                false => 0,
+            };
+            self.sends_one(link, number, request.clone(), later_ms);
         }
-        self.sends_one(link, number, request);
+        self.sends_one(link, number, request, 0);
         Ok(())
     }
 
-    fn sends_one(&mut self, link: Link, number: u64, request: Request) {
-        let in_ms = self.latency_ms(link.device);
+    fn sends_one(&mut self, link: Link, number: u64, request: Request, later_ms: u64) {
+        let in_ms = self.latency_ms(link.device) + later_ms;
         let sent = Sent {
             link,
             number,

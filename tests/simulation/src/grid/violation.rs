@@ -11,6 +11,12 @@ use quern_protocol::DecodeError;
 /// have in the trace.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
+    /// One of the programs that run in it panicked.
+    #[error("a program panicked: {why}")]
+    Panicked {
+        /// What it said.
+        why: String,
+    },
     /// A job's escrow is not what went in.
     #[error("the money of job {job} does not add up: {deposited} went in, {accounted} is there")]
     Escrow {

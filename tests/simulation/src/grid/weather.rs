@@ -1,10 +1,11 @@
-//! What goes wrong by itself: devices that come and go, partitions, deaths of the masternode, clocks
-//! that jump.
+//! What goes wrong by itself: devices that come and go, partitions between them and the masternode and between
+//! that and the chain, deaths of the masternode, clocks that jump.
 
 use super::{
     deaths::AT_OFFICE,
     machine::AtDevice,
     network::KEEPALIVE_MS,
+    violation::Violation,
     world::{Coming, World},
 };
 use crate::population::exponential;
@@ -17,6 +18,9 @@ const MINUTE_MS: f64 = 60_000.0;
 /// How long short and long partitions last, in milliseconds: connections outlive only the short ones.
 const CUT_MS: [Range<u64>; 2] = [500..10_000, 20_000..60_000];
 
+/// How long the masternode hears nothing of the chain, in milliseconds: up to thirty blocks.
+const SEVERED_MS: Range<u64> = 2_000..60_000;
+
 /// How far clocks jump, in milliseconds.
 const JUMP_MS: Range<i64> = 1_000..120_000;
 
@@ -28,6 +32,7 @@ impl World<'_> {
     pub(super) fn plan_weather(&mut self) {
         let faults = self.config.faults;
         self.plan_next(faults.partition, Coming::CutBegins);
+        self.plan_next(faults.severed, Coming::SeveredBegins);
         self.plan_next(faults.crash, Coming::Dies);
         self.plan_next(faults.leap, Coming::Leaps);
         for device in 0..self.config.devices {
@@ -121,6 +126,23 @@ impl World<'_> {
         let in_ms = self.chance.random_range(lasts);
         self.clock.plan(in_ms, Coming::CutEnds(cut));
         self.plan_next(self.config.faults.partition, Coming::CutBegins);
+    }
+
+    /// The masternode hears nothing of the chain from now on, and nothing that it sends gets there.
+    pub(super) fn severed_begins(&mut self) {
+        self.counts.severed += 1;
+        self.is_severed = true;
+        self.happening("the masternode is cut off from the chain");
+        let in_ms = self.chance.random_range(SEVERED_MS);
+        self.clock.plan(in_ms, Coming::SeveredEnds);
+    }
+
+    /// It is told of the last block; those between it never hears of.
+    pub(super) fn severed_ends(&mut self) -> Result<(), Violation> {
+        self.is_severed = false;
+        self.happening("the masternode hears of the chain again");
+        self.plan_next(self.config.faults.severed, Coming::SeveredBegins);
+        self.tell_block()
     }
 
     pub(super) fn cut_ends(&mut self, devices: &[u32]) {

@@ -90,6 +90,9 @@ pub(super) enum Coming {
     Starts,
     CutBegins,
     CutEnds(Vec<u32>),
+    /// The masternode hears nothing of the chain, nor the chain of it.
+    SeveredBegins,
+    SeveredEnds,
     /// A device is switched on.
     Returns(u32),
 }
@@ -115,6 +118,8 @@ pub(super) struct World<'a> {
     pub(super) worker_deaths: Deaths,
     /// Jobs that their owners cancelled.
     pub(super) cancelled: BTreeSet<JobId>,
+    /// Whether masternode and chain hear nothing of each other.
+    pub(super) is_severed: bool,
 }
 
 impl<'a> World<'a> {
@@ -176,6 +181,7 @@ impl<'a> World<'a> {
             office_deaths: Deaths::default(),
             worker_deaths: Deaths::default(),
             cancelled: BTreeSet::new(),
+            is_severed: false,
         };
         world.begin();
         Ok(world)
@@ -321,6 +327,11 @@ impl<'a> World<'a> {
                 self.cut_ends(&devices);
                 Ok(())
             }
+            Coming::SeveredBegins => {
+                self.severed_begins();
+                Ok(())
+            }
+            Coming::SeveredEnds => self.severed_ends(),
             Coming::Returns(device) => self.returns(device),
         }
     }
@@ -353,6 +364,7 @@ impl<'a> World<'a> {
     fn block(&mut self) -> Result<(), Violation> {
         self.clock.plan(BLOCK_MS, Coming::Block);
         let lost = match self.is_rough() {
+            _ if self.is_severed => 1_000,
             true => self.config.faults.unsettled,
             false => 0,
         };
@@ -375,6 +387,9 @@ impl<'a> World<'a> {
                 let in_ms = self.chance.random_range(0..NEWS_OF_LOSS_MS);
                 self.plan_at_office(in_ms, AtOffice::NotSettled(job));
             }
+        }
+        if self.is_severed {
+            return Ok(());
         }
         self.tell_block()?;
         if self.goes_wrong(self.config.faults.duplicate) {
@@ -405,7 +420,7 @@ impl<'a> World<'a> {
         self.office_step(Event::Lottery { winners, ends_at })
     }
 
-    fn tell_block(&mut self) -> Result<(), Violation> {
+    pub(super) fn tell_block(&mut self) -> Result<(), Violation> {
         if self.office.core.is_none() {
             return Ok(());
         }

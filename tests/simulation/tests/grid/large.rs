@@ -41,6 +41,11 @@ fn jobs_of_some_hundred_devices_end_settled_or_for_a_cause_that_has_a_name() {
 }
 
 #[test]
+fn a_job_of_two_thousand_devices_ends_settled() {
+    hold_large(&large(2_000, 1, Faults::MILD));
+}
+
+#[test]
 fn on_bad_days_replicas_go_to_accounts_in_their_lanes() {
     let in_lanes = (630..634).map(|seed| {
         let config = Config {

@@ -58,6 +58,8 @@ pub struct Faults {
     pub duplicate: u32,
     /// Times a minute that some devices are cut off.
     pub partition: u32,
+    /// Times a minute that the masternode hears nothing of the chain for a while, nor the chain of it.
+    pub severed: u32,
     /// Times a minute that the masternode dies.
     pub crash: u32,
     /// Deaths of the masternode and of workers that come right before or right after an effect of a kind that is
@@ -83,7 +85,7 @@ pub struct Faults {
 type Kind = (&'static str, fn(&mut Faults) -> &mut u32);
 
 /// All of them, in the order in which they are written.
-const KINDS: [Kind; 33] = [
+const KINDS: [Kind; 34] = [
     ("slow", |it| &mut it.slow),
     ("sluggish", |it| &mut it.sluggish),
     ("halting", |it| &mut it.halting),
@@ -109,6 +111,7 @@ const KINDS: [Kind; 33] = [
     ("loss", |it| &mut it.loss),
     ("duplicate", |it| &mut it.duplicate),
     ("partition", |it| &mut it.partition),
+    ("severed", |it| &mut it.severed),
     ("crash", |it| &mut it.crash),
     ("aimed", |it| &mut it.aimed),
     ("unsettled", |it| &mut it.unsettled),
@@ -147,6 +150,7 @@ impl Faults {
         loss: 0,
         duplicate: 0,
         partition: 0,
+        severed: 0,
         crash: 0,
         aimed: 0,
         unsettled: 0,
@@ -197,6 +201,7 @@ impl Faults {
         loss: 20,
         duplicate: 20,
         partition: 500,
+        severed: 200,
         crash: 1_000,
         unsettled: 200,
         unreadable: 10,
@@ -226,6 +231,7 @@ impl Faults {
         loss: 50,
         duplicate: 50,
         partition: 2_000,
+        severed: 500,
         crash: 4_000,
         unsettled: 400,
         unreadable: 30,
