@@ -450,12 +450,7 @@ impl Core {
             .push(Effect::Tell(Notice::Welcomed { masternode }));
         // What was delivered in part, or before a crash of the masternode, is delivered again; it
         // says how much of it it has.
-        let undelivered = self
-            .outgoing
-            .iter()
-            .filter(|(_, outgoing)| outgoing.masternode == masternode && !outgoing.is_delivered())
-            .map(|(id, _)| Effect::Deliver { id: *id });
-        self.effects.extend(undelivered);
+        self.deliver(|to| *to == masternode);
     }
 
     fn on_refused(&mut self, now: Tick, masternode: DeviceId, connection: u64, refusal: Refusal) {

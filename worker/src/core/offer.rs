@@ -8,7 +8,8 @@
 //! machine back: it was begun while that was allowed, and its work would be lost. A person who is
 //! back, programs that need the processor, a hot machine or an empty battery cannot wait
 //! ([`Withheld::is_urgent`]): then it is given back, too, and a benchmark is declined. What has run
-//! is reported and delivered whatever holds the machine back; it is owed.
+//! is reported and delivered whatever holds the machine back; it is owed. Only over a network that is
+//! not allowed nothing large is sent: a result that does not fit into a report waits for another one.
 
 use super::{
     Core, Tick,
@@ -17,6 +18,7 @@ use super::{
     task::Stage,
 };
 use crate::availability::{Verdict, Withheld};
+use quern_primitives::ids::DeviceId;
 use quern_protocol::{HandBackReason, State};
 
 /// What was seen of the machine last.
@@ -46,6 +48,12 @@ impl Offer {
     /// Whether the owner's rules hold the machine back.
     pub(super) fn is_withheld(&self) -> bool {
         !self.verdict.is_available()
+    }
+
+    /// Whether the network may be used for results that do not fit into a report.
+    pub(super) fn may_deliver(&self) -> bool {
+        let mut reasons = self.verdict.reasons().iter();
+        !reasons.any(|it| matches!(it, Withheld::NetworkNotAllowed { .. }))
     }
 
     /// The number of the last reading.
@@ -83,8 +91,12 @@ impl Core {
             offer.changed_with = offer.reading;
         }
         let is_news = !verdict.is_like(&offer.verdict);
+        let might_deliver = offer.may_deliver();
         offer.state = Some(state);
         offer.verdict = verdict.clone();
+        if !might_deliver {
+            self.deliver(|_| true);
+        }
         if is_news {
             let notice = match &verdict {
                 Verdict::Available => Notice::Available,
@@ -97,6 +109,24 @@ impl Core {
         if self.offer.is_withheld() {
             self.withhold(verdict.reasons().iter().any(Withheld::is_urgent));
         }
+    }
+
+    /// Has the results delivered that are owed to these masternodes, as far as they are reached and the network may be
+    /// used for it.
+    pub(super) fn deliver(&mut self, to: impl Fn(&DeviceId) -> bool) {
+        if !self.offer.may_deliver() {
+            return;
+        }
+        let is_reached = |masternode: &DeviceId| {
+            let session = self.sessions.get(masternode);
+            session.is_some_and(Session::is_open) && to(masternode)
+        };
+        let owed = self
+            .outgoing
+            .iter()
+            .filter(|(_, outgoing)| !outgoing.is_delivered() && is_reached(&outgoing.masternode));
+        let owed = owed.map(|(id, _)| Effect::Deliver { id: *id });
+        self.effects.extend(owed);
     }
 
     fn withhold(&mut self, is_urgent: bool) {

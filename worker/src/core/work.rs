@@ -129,7 +129,9 @@ impl Core {
             self.tasks.retain(|task| task.id != id);
         } else {
             task.stage = Stage::Delivering;
-            self.effects.push(Effect::Deliver { id });
+            if self.offer.may_deliver() {
+                self.effects.push(Effect::Deliver { id });
+            }
         }
         self.outgoing.insert(id, outgoing);
     }

@@ -8,7 +8,7 @@
 //! - Built-in and PS/2 keyboards, mice, touchpads and touchscreens raise an interrupt of their own,
 //!   which `/proc/interrupts` counts. Which interrupts those are follows from their controllers'
 //!   names, and from the names of the I2C devices that an input driver serves.
-//! - A USB keyboard or mouse answers a request with each report, and the kernel counts the requests
+//! - A USB keyboard, mouse, touchscreen or tablet answers a request with each report, and the kernel counts the requests
 //!   of every USB device in `urbnum`. The interrupt of the USB controller would not do: disks and
 //!   network adapters share it.
 //!
@@ -165,6 +165,26 @@ fn i2c_input(look: &mut Look) -> Vec<String> {
         .collect()
 }
 
+/// Whether a USB interface is a person's to move: a human interface that is a keyboard or mouse, or of which the
+/// kernel made an input device, as it does of touchscreens and tablets. Other human interfaces, as those of
+/// uninterruptible power supplies, report without anybody's doing.
+fn is_moved_by_hand(look: &mut Look, interface: &str) -> bool {
+    let mut code = |file| look.line(FIGURE, &format!("{interface}/{file}"));
+    if code("bInterfaceClass").as_deref() != Some("03") {
+        return false;
+    }
+    if matches!(code("bInterfaceProtocol").as_deref(), Some("01" | "02")) {
+        return true;
+    }
+    // A device of the HID bus is named after bus, vendor, product and number: 0003:056A:0357.0004.
+    let devices = look.names(FIGURE, interface);
+    let mut devices = devices.iter().filter(|name| name.contains(':'));
+    devices.any(|device| {
+        let inputs = look.names(FIGURE, &format!("{interface}/{device}/input"));
+        inputs.iter().any(|name| name.starts_with("input"))
+    })
+}
+
 /// The requests answered by USB keyboards and mice; false if USB is not to be seen.
 fn usb(look: &mut Look, traces: &mut Traces) -> bool {
     let Some(entries) = look.folder(FIGURE, USB) else {
@@ -175,11 +195,7 @@ fn usb(look: &mut Look, traces: &mut Traces) -> bool {
         let Some((device, _)) = interface.split_once(':') else {
             continue;
         };
-        let mut code = |file| look.line(FIGURE, &format!("{USB}/{interface}/{file}"));
-        // Human interface; keyboard or mouse. Other such devices, as uninterruptible power
-        // supplies, report without anybody's doing.
-        let is_input = code("bInterfaceClass").as_deref() == Some("03")
-            && matches!(code("bInterfaceProtocol").as_deref(), Some("01" | "02"));
+        let is_input = is_moved_by_hand(look, &format!("{USB}/{interface}"));
         let place = format!("{USB}/{device}/urbnum");
         if is_input && let Some(count) = look.number(FIGURE, &place, i32::MIN.into()..=i64::MAX) {
             add(traces, place, i128::from(count).cast_unsigned());

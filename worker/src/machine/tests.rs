@@ -435,6 +435,7 @@ fn touch_terminal(fake: &Fake, place: &str, read_at: SystemTime) {
 fn every_touch_of_a_person_is_seen_and_nothing_else() {
     let keyboard = "sys/bus/usb/devices/1-4:1.0";
     let power = "sys/bus/usb/devices/1-5:1.0";
+    let tablet = "sys/bus/usb/devices/1-6:1.0";
     let touchpad = "sys/bus/i2c/devices/i2c-ELAN0001:00";
     let long_ago = SystemTime::UNIX_EPOCH + at(8_000);
     let fake = Fake::new(&[
@@ -447,6 +448,13 @@ fn every_touch_of_a_person_is_seen_and_nothing_else() {
         (&format!("{power}/bInterfaceClass"), "03\n"),
         (&format!("{power}/bInterfaceProtocol"), "00\n"),
         ("sys/bus/usb/devices/1-5/urbnum", "1\n"),
+        (&format!("{tablet}/bInterfaceClass"), "03\n"),
+        (&format!("{tablet}/bInterfaceProtocol"), "00\n"),
+        (
+            &format!("{tablet}/0003:056A:0357.0004/input/input7/name"),
+            "Pen\n",
+        ),
+        ("sys/bus/usb/devices/1-6/urbnum", "9\n"),
         ("dev/pts/0", ""),
         ("dev/pts/ptmx", ""),
         ("dev/tty0", ""),
@@ -477,6 +485,8 @@ fn every_touch_of_a_person_is_seen_and_nothing_else() {
     fake.write("proc/interrupts", &interrupts(2, 999, 2));
     assert_eq!(idle(), 0);
     fake.write("sys/bus/usb/devices/1-4/urbnum", "502\n");
+    assert_eq!(idle(), 0);
+    fake.write("sys/bus/usb/devices/1-6/urbnum", "10\n");
     assert_eq!(idle(), 0);
     touch_terminal(&fake, "dev/pts/0", long_ago + at(8));
     assert_eq!(idle(), 0);

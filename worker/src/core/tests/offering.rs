@@ -129,6 +129,39 @@ fn what_has_run_is_reported_and_delivered_whatever_holds_the_machine_back() {
 }
 
 #[test]
+fn a_large_result_waits_for_a_network_that_is_allowed_and_a_small_one_does_not() {
+    let (mut core, connection) = busy();
+    let elsewhere = Withheld::NetworkNotAllowed { found: None };
+    let (number, _) = the_exchange(&core.step(Tick(5), measured(&[elsewhere])));
+    answer(&mut core, 6, HOME, connection, number, gives(&[]));
+    let deliver = Effect::Deliver { id: id(1) };
+    let mut large = finished(1);
+    large.sealed = Sealed::Kept { bytes: 1 << 20 };
+    let effects = core.step(Tick(10), Event::Ran { finished: large });
+    assert!(!effects.contains(&deliver));
+    assert_eq!(core.in_hand().collect::<Vec<_>>(), [id(1)]);
+    // A connection that comes anew changes nothing, for it may be over the same network.
+    let effects = core.step(Tick(20), measured(&[elsewhere, outside_hours()]));
+    assert!(!effects.contains(&deliver));
+    let (number, _) = the_exchange(&effects);
+    answer(&mut core, 21, HOME, connection, number, gives(&[]));
+    let effects = core.step(Tick(30), measured(&[outside_hours()]));
+    let (number, _) = the_exchange(&effects);
+    answer(&mut core, 31, HOME, connection, number, gives(&[]));
+    let owed = effects.iter().filter(|effect| **effect == deliver);
+    assert_eq!(owed.count(), 1);
+    let effects = core.step(Tick(50), Event::Delivered { id: id(1) });
+    let (_, exchange) = the_exchange(&effects);
+    assert_eq!(exchange.reports.len(), 1);
+
+    let (mut core, connection) = busy();
+    let (number, _) = the_exchange(&core.step(Tick(5), measured(&[elsewhere])));
+    answer(&mut core, 6, HOME, connection, number, gives(&[]));
+    let (_, exchange) = the_exchange(&core.step(Tick(10), ran(1)));
+    assert_eq!(exchange.reports.len(), 1);
+}
+
+#[test]
 fn the_owner_is_told_when_the_reasons_change_and_not_when_the_figures_do() {
     let mut core = worker();
     for (reasons, told) in [
