@@ -45,6 +45,6 @@ pub use council::{CallWeight, EncodedCall, Motion, MotionEnd};
 pub use events::{ChainEvent, Transaction, movements};
 pub use proven::{PAGE_VALUES, Page, Proven, ProvenError};
 pub use session::SessionKeys;
-pub use state::State;
+pub use state::{State, tasks_in};
 pub use submit::{Sent, Settled, SubmitError};
 pub use treasury::{Payout, Purchase, Transfer};

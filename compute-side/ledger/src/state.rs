@@ -100,11 +100,7 @@ impl State {
     /// The tasks of an open job that are settled.
     pub async fn settled_tasks(&self, job: JobId) -> Result<BTreeSet<TaskIndex>, ChainError> {
         let bits: Vec<u8> = self.ask("settled_tasks", &job).await?;
-        let all = (0..).zip(bits).flat_map(|(byte, bits): (u32, u8)| {
-            let set = (0..8u32).filter(move |bit| (bits >> bit) & 1 == 1);
-            set.map(move |bit| byte.saturating_mul(8).saturating_add(bit))
-        });
-        Ok(all.take(TASKS_PER_JOB_MAX as usize).collect())
+        Ok(tasks_in(&bits))
     }
 
     /// A settled batch.
@@ -284,5 +280,26 @@ impl State {
             .await
             .map_err(no_state(what, self.block().number))?;
         R::decode_all(&mut &answer[..]).map_err(|source| ChainError::Foreign { what, source })
+    }
+}
+
+/// The tasks whose bits are set, the least significant of each byte first, as the chain keeps those that are settled.
+pub fn tasks_in(bits: &[u8]) -> BTreeSet<TaskIndex> {
+    let all = (0..).zip(bits).flat_map(|(byte, bits): (u32, &u8)| {
+        let bits = *bits;
+        let set = (0..8u32).filter(move |bit| (bits >> bit) & 1 == 1);
+        set.map(move |bit| byte.saturating_mul(8).saturating_add(bit))
+    });
+    all.take(TASKS_PER_JOB_MAX as usize).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settled_tasks_are_the_bits_that_are_set() {
+        assert_eq!(tasks_in(&[]), [].into());
+        assert_eq!(tasks_in(&[0b1000_0001, 0, 0b10]), [0, 7, 17].into());
     }
 }

@@ -21,9 +21,9 @@ pub struct OnChain {
     pub job: Job,
     /// The batches that were settled.
     pub batches: BTreeMap<BatchSequence, BatchRecord>,
-    /// What is kept beside that of those that are pending. Of one that is final it is what was kept until then,
-    /// if that is known.
-    pub pending: BTreeMap<BatchSequence, PendingBatch>,
+    /// What the chain keeps beside that of a batch that is pending. Of one that is final it is what was kept until
+    /// then, if that is known.
+    pub kept: BTreeMap<BatchSequence, PendingBatch>,
 }
 
 impl OnChain {
@@ -57,7 +57,7 @@ impl OnChain {
             let record = self.batches.get(sequence);
             record.is_some_and(|record| matches!(record.state, BatchState::Pending { .. }))
         };
-        let mut pending = self.pending.iter();
+        let mut pending = self.kept.iter();
         let found = pending.find(|(sequence, batch)| is_pending(*sequence) && has(batch));
         found.map(|(sequence, _)| *sequence)
     }
@@ -65,7 +65,7 @@ impl OnChain {
     /// Whether a batch that this account wrote down is another than the one of its number that is pending, if
     /// the same account has settled that. Of what is final the chain does not keep all parts.
     pub fn has_settled_otherwise(&self, batch: &Batch, writer: &AccountId) -> bool {
-        let pending = self.pending.get(&batch.sequence);
+        let pending = self.kept.get(&batch.sequence);
         let is_writers = pending.is_some_and(|it| it.coordinator == *writer);
         let mut found = Vec::new();
         is_writers
@@ -100,7 +100,7 @@ impl OnChain {
         differ.if_other(Part::Tasks, tasks::count(&batch.tasks.bits), record.tasks);
         differ.if_other(Part::Spent, batch.spent, record.spent);
         differ.if_other(Part::Workers, workers, record.paid);
-        if let Some(pending) = self.pending.get(&batch.sequence) {
+        if let Some(pending) = self.kept.get(&batch.sequence) {
             self.compare_pending(batch, workers, pending, &mut differ);
         }
         true
@@ -226,7 +226,7 @@ impl OnChain {
 }
 
 /// Whether a batch was not struck.
-pub(crate) fn stands(record: &BatchRecord) -> bool {
+pub fn stands(record: &BatchRecord) -> bool {
     !matches!(record.state, BatchState::Struck { .. })
 }
 

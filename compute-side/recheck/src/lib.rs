@@ -55,7 +55,7 @@ mod unrefereed;
 
 pub use accusing::Accusing;
 pub use audit::{Audited, Inputs, JobAudit, writer_of};
-pub use compare::OnChain;
+pub use compare::{OnChain, stands};
 pub use difference::{Difference, Part, SumOf};
 pub use exhibits::{Exhibits, Shown};
 pub use facts::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX, Wanted};

@@ -188,7 +188,7 @@ impl<'a> Showing<'a> {
         if let Difference::Rule(RecheckFault::Reveal { receipt, .. }) = difference {
             positions.push(receipt.payload.log_position);
         }
-        let pending = on_chain.pending.get(&sequence);
+        let pending = on_chain.kept.get(&sequence);
         let set = pending.map(|batch| &batch.tasks);
         let most = on_chain.job.submission.tasks;
         let set = set.and_then(|set| tasks::validate(set, most).ok());
@@ -206,7 +206,7 @@ impl<'a> Showing<'a> {
             account: None,
             guilty_account: None,
             settled_by: pending.map(|batch| batch.coordinator.clone()),
-            // Who settles certifies too, and in a group of more than one somebody else has to.
+            // In a group of more than one at least two certify a batch.
             is_its_own_word: pending.is_some_and(|batch| batch.certified_by.len() <= 1),
             only: None,
         })

@@ -161,7 +161,7 @@ impl OnChain {
     pub fn of_turn(&self, turn: &Turn) -> Self {
         let mut own = self.clone();
         own.batches.retain(|sequence, _| turn.has(*sequence));
-        own.pending.retain(|sequence, _| turn.has(*sequence));
+        own.kept.retain(|sequence, _| turn.has(*sequence));
         own
     }
 }

@@ -133,7 +133,7 @@ pub(super) async fn on_chain(
     };
     let mut on_chain = OnChain {
         batches: BTreeMap::new(),
-        pending: BTreeMap::new(),
+        kept: BTreeMap::new(),
         job: known,
     };
     // Those before are of another log.
@@ -143,7 +143,7 @@ pub(super) async fn on_chain(
     }
     for (sequence, _) in state.pending_of(job).await? {
         let batch = state.pending_batch(job, sequence).await?;
-        on_chain.pending.extend(batch.map(|it| (sequence, it)));
+        on_chain.kept.extend(batch.map(|it| (sequence, it)));
     }
     Ok(Some(on_chain))
 }

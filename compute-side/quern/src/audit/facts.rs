@@ -257,7 +257,7 @@ pub(super) async fn on_chain(
     let known = known.with_context(|| format!("the chain has no job {job}"))?;
     let mut found = OnChain {
         batches: BTreeMap::new(),
-        pending: BTreeMap::new(),
+        kept: BTreeMap::new(),
         job: known,
     };
     let sequences: Vec<BatchSequence> = (0..found.job.next_batch).collect();
@@ -279,7 +279,7 @@ pub(super) async fn on_chain(
         let state = proven.state(at, &asked).await?;
         for ((sequence, _), key) in some.iter().zip(&asked) {
             let batch = state.value::<PendingBatch>(key)?;
-            found.pending.extend(batch.map(|batch| (*sequence, batch)));
+            found.kept.extend(batch.map(|batch| (*sequence, batch)));
         }
     }
     let records = found.batches.iter();
@@ -289,7 +289,7 @@ pub(super) async fn on_chain(
         let settled = proven.at_height(record.settled_at).await?;
         let key = keys::pending_batch(job, *sequence);
         let batch: Option<PendingBatch> = proven.value(settled.hash(), &key).await?;
-        found.pending.extend(batch.map(|batch| (*sequence, batch)));
+        found.kept.extend(batch.map(|batch| (*sequence, batch)));
     }
     Ok(found)
 }

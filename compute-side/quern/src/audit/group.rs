@@ -1,19 +1,17 @@
 //! Who coordinated a job, as the chain has it, read with proofs.
 
-use quern_ledger::{ChainError, Proven, ProvenError};
+use anyhow::Context as _;
+use quern_ledger::{ChainError, Proven, ProvenError, tasks_in};
 use quern_light::{BlockHash, keys};
 use quern_primitives::{
-    AccountId, BlockNumber, JobId, TaskIndex,
+    AccountId, BlockNumber, JobId,
+    batch::PendingBatch,
     group::Group,
     ids::{BatchSequence, NodeKey},
     job::Job,
-    limits::TASKS_PER_JOB_MAX,
 };
 use quern_recheck::{Base, Coordinator, OnChain, Turns};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-};
+use std::{collections::BTreeMap, ops::Bound};
 
 /// Who had a turn in a job, and which batches each settled; and the place of each in the job's group.
 pub(super) struct GroupOf {
@@ -73,24 +71,38 @@ struct ReadingGroup<'a> {
 }
 
 impl ReadingGroup<'_> {
-    /// Who settled a batch: who coordinated before the block that did it, for nobody sends one whose turn is not
-    /// final yet. Of one that is pending the chain says it itself.
+    /// Who settled a batch, by what the chain says of it at the block that did it: there it is pending.
     async fn read(&mut self, sequence: BatchSequence) -> anyhow::Result<()> {
         let record = self.settled.batches.get(&sequence);
         let height = record.map(|record| record.settled_at).unwrap_or_default();
-        for height in [height.saturating_sub(1), height] {
-            let header = self.proven.at_height(height).await?;
-            let key = keys::group(self.job);
-            let group: Option<Group> = self.proven.value(header.hash(), &key).await?;
-            if let Some(coordinator) = group.and_then(|group| self.note(&group)) {
-                self.settlers.insert(sequence, coordinator);
-                return Ok(());
-            }
-        }
-        anyhow::bail!(
-            "the chain names no group of job {} at block {height}",
-            self.job
-        )
+        let header = self.proven.at_height(height).await?;
+        let (of_group, of_batch) = (
+            keys::group(self.job),
+            keys::pending_batch(self.job, sequence),
+        );
+        let asked = [of_group.clone(), of_batch.clone()];
+        let state = self.proven.state(header.hash(), &asked).await?;
+        let group: Option<Group> = state.value(&of_group)?;
+        group.and_then(|group| self.note(&group));
+        let batch: Option<PendingBatch> = state.value(&of_batch)?;
+        let settler = batch.and_then(|batch| self.member(batch.coordinator));
+        let settler = settler.with_context(|| {
+            format!(
+                "the chain does not say who settled batch {sequence} of job {} in block {height}",
+                self.job
+            )
+        })?;
+        self.settlers.insert(sequence, settler);
+        Ok(())
+    }
+
+    /// The member of the group that has an account.
+    fn member(&self, account: AccountId) -> Option<Coordinator> {
+        let (_, node) = self.members.get(&account)?;
+        Some(Coordinator {
+            account,
+            node: *node,
+        })
     }
 
     /// Reads what is between two batches that were read, half by half.
@@ -125,13 +137,9 @@ impl ReadingGroup<'_> {
 
     /// Of what is pending the chain keeps who settled it.
     fn correct(&mut self) {
-        for (sequence, pending) in &self.settled.pending {
-            if let Some((_, node)) = self.members.get(&pending.coordinator) {
-                let coordinator = Coordinator {
-                    account: pending.coordinator.clone(),
-                    node: *node,
-                };
-                self.settlers.insert(*sequence, coordinator);
+        for (sequence, kept) in &self.settled.kept {
+            if let Some(settler) = self.member(kept.coordinator.clone()) {
+                self.settlers.insert(*sequence, settler);
             }
         }
     }
@@ -172,25 +180,4 @@ pub(super) async fn base_at(
         first: known.next_batch,
         settled: tasks_in(&bits),
     }))
-}
-
-/// The tasks whose bits are set, the least significant of each byte first.
-fn tasks_in(bits: &[u8]) -> BTreeSet<TaskIndex> {
-    let all = (0..).zip(bits).flat_map(|(byte, bits): (u32, &u8)| {
-        let bits = *bits;
-        let set = (0..8u32).filter(move |bit| (bits >> bit) & 1 == 1);
-        set.map(move |bit| byte.saturating_mul(8).saturating_add(bit))
-    });
-    all.take(TASKS_PER_JOB_MAX as usize).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settled_tasks_are_the_bits_that_are_set() {
-        assert_eq!(tasks_in(&[]), [].into());
-        assert_eq!(tasks_in(&[0b1000_0001, 0, 0b10]), [0, 7, 17].into());
-    }
 }

@@ -13,14 +13,13 @@ use quern_light::BlockHash;
 use quern_owner::Masternode;
 use quern_primitives::{
     JobId, TaskIndex,
-    batch::BatchState,
     ids::{BatchSequence, Digest},
     job::JobEnd,
     log::SignedAcknowledgement,
 };
 use quern_recheck::{
     AuditedTurn, Base, Coordinator, Difference, Filing, JobAudit, JobAudited, OnChain, Showing,
-    Turn, Turns, Wanted,
+    Turn, Turns, Wanted, stands,
 };
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
@@ -80,7 +79,10 @@ impl Auditor<'_> {
         let reached: &[Arc<Masternode>] = self.reached().await?;
         let (own, last_error) = own_logs(reached, job).await;
         let mut logs = Vec::new();
-        for turn in turns_or(group, own.first())?.iter() {
+        let turns = turns_or(group, own.first())?;
+        let all = turns.iter().count();
+        for (number, turn) in (1..).zip(turns.iter()) {
+            let is_last = number == all;
             let node = turn.coordinator.node;
             let mut of_turn: Vec<_> = own
                 .iter()
@@ -89,7 +91,7 @@ impl Auditor<'_> {
             of_turn.sort_by_key(|told| told.total);
             let written = of_turn.last().map(|told| (told.source.clone(), told.total));
             let copy = match (&written, group.place_of(&turn.coordinator.account)) {
-                (Some((_, total)), _) if tells_enough(settled, turn, *total) => None,
+                (Some((_, total)), _) if tells_enough(settled, (turn, is_last), *total) => None,
                 (_, Some(place)) => longest_copy(reached, job, (place, node), &self.genesis).await,
                 (_, None) => None,
             };
@@ -322,14 +324,14 @@ fn finish(
 }
 
 /// Whether who wrote a log of so many blocks need not be helped out by others: it tells of all batches of its turn
-/// that were not struck, or the job goes on, and then nobody tells all.
-fn tells_enough(settled: &OnChain, turn: &Turn, blocks: u64) -> bool {
+/// that were not struck, or the job goes on and it is its turn now, and then nobody tells all.
+fn tells_enough(settled: &OnChain, (turn, is_last): (&Turn, bool), blocks: u64) -> bool {
     let state = &settled.job.state;
-    if state.goes_on() || state.end() == Some(JobEnd::BatchStruck) {
+    if (state.goes_on() && is_last) || state.end() == Some(JobEnd::BatchStruck) {
         return true;
     }
     let own = settled.batches.range(turn.first..turn.end);
-    let standing = own.filter(|(_, record)| !matches!(record.state, BatchState::Struck { .. }));
+    let standing = own.filter(|(_, record)| stands(record));
     let last = standing.map(|(_, record)| record.block).max();
     last.is_none_or(|last| last < blocks)
 }

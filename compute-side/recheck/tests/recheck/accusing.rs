@@ -306,7 +306,7 @@ fn who_contradicts_most_of_a_log_s_referees_is_borne_out_by_the_one_that_does_to
 fn only_what_a_pending_batch_settles_is_accused() {
     let (story, blocks, task) = contradicted();
     let mut on_chain = settled(&story, 0, &blocks);
-    on_chain.pending.clear();
+    on_chain.kept.clear();
     let none = Accusing::of(JOB, task, &on_chain).map(|_| ());
     assert_eq!(none, Err(Unfiled::NoBatch));
     let mut on_chain = settled(&story, 0, &blocks);

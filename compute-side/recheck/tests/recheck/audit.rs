@@ -84,12 +84,12 @@ fn what_was_acknowledged_and_left_out_of_a_verdict_is_found_and_shown_by_who_has
     // The chain has the batch as it follows from that.
     let log = blocks(&story.entries, 6);
     let mut on_chain = settled(&story, 0, &log);
-    let batch = on_chain.pending.iter().find(|(_, batch)| {
+    let batch = on_chain.kept.iter().find(|(_, batch)| {
         let tasks = tasks::validate(&batch.tasks, 8).unwrap();
         tasks.iter().any(|it| it == task)
     });
     let batch = *batch.unwrap().0;
-    let verdicts = verdicts_of(&story, &on_chain.pending[&batch]);
+    let verdicts = verdicts_of(&story, &on_chain.kept[&batch]);
     let record = on_chain.batches.get_mut(&batch).unwrap();
     record.verdicts_root = Tree::new(verdicts).root();
 
@@ -296,7 +296,7 @@ fn what_the_chain_settled_otherwise_is_told_part_by_part() {
         parts_with(&|on_chain| on_chain.batches.values_mut().take(1).for_each(change))
     };
     let pending = |change: fn(&mut PendingBatch)| {
-        parts_with(&|on_chain| on_chain.pending.values_mut().take(1).for_each(change))
+        parts_with(&|on_chain| on_chain.kept.values_mut().take(1).for_each(change))
     };
     assert_eq!(record(|it| it.verdicts_root.0[0] ^= 1), [Part::Root]);
     assert_eq!(record(|it| it.log.last += 1), [Part::Log]);
@@ -322,7 +322,7 @@ fn what_the_chain_settled_otherwise_is_told_part_by_part() {
             let state = BatchState::Final { at: 20 };
             let mut records = on_chain.batches.values_mut();
             records.next().unwrap().state = state;
-            on_chain.pending.values_mut().take(1).for_each(change);
+            on_chain.kept.values_mut().take(1).for_each(change);
         })
     };
     assert_eq!(made_final(|it| it.payouts[0].amount += 1), [Part::Payouts]);
@@ -524,7 +524,7 @@ fn a_pending_payout_that_differs_is_added_up_by_the_chain() {
     let story = honest();
     let blocks = blocks(&story.entries, 6);
     let mut on_chain = settled(&story, 0, &blocks);
-    if let Some(pending) = on_chain.pending.get_mut(&0) {
+    if let Some(pending) = on_chain.kept.get_mut(&0) {
         pending.payouts[0].amount += 1;
         // By others too, and with another block than that which has the batch.
         pending.certified_by = vec![0, 1].try_into().unwrap();
@@ -549,7 +549,7 @@ fn a_pending_payout_that_differs_is_added_up_by_the_chain() {
     let shown = crate::audit::evidence(differs, &on_chain, &blocks);
     assert!(matches!(shown, Evidence::OtherBatch { .. }), "{shown:?}");
     // Where another coordinator settled it, what was written down says nothing.
-    let pending = on_chain.pending.get_mut(&0).unwrap();
+    let pending = on_chain.kept.get_mut(&0).unwrap();
     pending.coordinator = AccountId::new([5; 32]);
     let why = filing(differs, &on_chain, &blocks);
     assert_eq!(why, Filing::Cannot(Unfiled::NotAtHand));

@@ -42,7 +42,7 @@ pub(crate) fn settled(story: &Story, pending_from: usize, blocks: &[SignedBlock]
     let mut on_chain = OnChain {
         job: job.clone(),
         batches: [].into(),
-        pending: [].into(),
+        kept: [].into(),
     };
     for (place, batch) in story.batches.iter().enumerate() {
         let is_pending = place >= pending_from;
@@ -84,7 +84,7 @@ pub(crate) fn settled(story: &Story, pending_from: usize, blocks: &[SignedBlock]
             devices: batch.devices.clone(),
             split: Split::of(spent, paid, job.terms).unwrap().shares(),
         };
-        on_chain.pending.insert(batch.sequence, pending);
+        on_chain.kept.insert(batch.sequence, pending);
     }
     escrow.deposited =
         escrow.paid + escrow.network + escrow.refunded + escrow.pending + escrow.held;
@@ -97,7 +97,7 @@ pub(crate) fn settled(story: &Story, pending_from: usize, blocks: &[SignedBlock]
 pub(crate) fn joined(first: OnChain, second: OnChain) -> OnChain {
     let mut both = first;
     both.batches.extend(second.batches);
-    both.pending.extend(second.pending);
+    both.kept.extend(second.kept);
     let (escrow, more) = (&mut both.job.escrow, second.job.escrow);
     escrow.paid += more.paid;
     escrow.network += more.network;

@@ -23,7 +23,7 @@ fn a_verdict_that_was_given_out_of_a_batch_and_is_not_the_log_s_is_shown_with_th
     let mut story = honest();
     let settled_otherwise = story.batches[0].clone();
     let told = settled(&story, 0, &blocks(&story.entries, 6));
-    let verdicts = verdicts_of(&story, &told.pending[&settled_otherwise.sequence]);
+    let verdicts = verdicts_of(&story, &told.kept[&settled_otherwise.sequence]);
     let tree = Tree::new(&verdicts);
     let leaf = |place: usize| Leaf {
         bytes: verdicts[place].clone().try_into().unwrap(),
@@ -120,7 +120,7 @@ fn a_block_that_names_another_ancestor_is_shown_with_the_one_that_it_should_name
 /// What the court knows of a batch of the story that the chain has so.
 fn facts_of(story: &Story, on_chain: &OnChain, sequence: u32) -> Facts {
     let batch = &story.batches[sequence as usize];
-    let (record, pending) = (&on_chain.batches[&sequence], &on_chain.pending[&sequence]);
+    let (record, pending) = (&on_chain.batches[&sequence], &on_chain.kept[&sequence]);
     let mut facts = chain_facts(story, batch);
     let known = facts.batch.as_mut().unwrap();
     known.verdicts_root = record.verdicts_root;
@@ -149,8 +149,8 @@ fn what_was_settled_otherwise_than_it_was_written_down_is_shown_as_it_was_writte
     for (part, change) in changes {
         let mut on_chain = settled(&story, 0, &log);
         let record = on_chain.batches.get_mut(&0).unwrap();
-        change(record, on_chain.pending.get_mut(&0).unwrap());
-        let writer = &on_chain.pending[&0].coordinator;
+        change(record, on_chain.kept.get_mut(&0).unwrap());
+        let writer = &on_chain.kept[&0].coordinator;
         assert!(on_chain.has_settled_otherwise(&story.batches[0], writer));
         assert!(!on_chain.has_settled_otherwise(&story.batches[0], &AccountId::new([5; 32])));
         let found = audited(&story, &on_chain, &log).differences;
@@ -171,7 +171,7 @@ fn what_was_settled_otherwise_than_it_was_written_down_is_shown_as_it_was_writte
     }
     // Of what was settled as it was written down nobody is convicted.
     let on_chain = settled(&story, 0, &log);
-    let writer = &on_chain.pending[&0].coordinator;
+    let writer = &on_chain.kept[&0].coordinator;
     for batch in &story.batches {
         assert!(!on_chain.has_settled_otherwise(batch, writer));
     }

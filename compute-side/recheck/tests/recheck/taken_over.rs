@@ -232,7 +232,7 @@ fn a_batch_that_either_coordinator_settled_otherwise_is_held_against_it_alone() 
     for (by, sequence) in [(node(), 1), (successor(), 2)] {
         let mut handed = handed(&story, until, true, 5);
         assert_eq!(handed.base.first, 2);
-        let pending = handed.on_chain.pending.get_mut(&sequence).unwrap();
+        let pending = handed.on_chain.kept.get_mut(&sequence).unwrap();
         pending.payouts[0].amount += 1;
         let audited = handed.audited(true);
         let found = differences(&audited);

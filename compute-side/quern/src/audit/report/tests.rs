@@ -65,7 +65,7 @@ fn settled() -> OnChain {
     OnChain {
         job: job(),
         batches: [(0, record)].into(),
-        pending: [].into(),
+        kept: [].into(),
     }
 }
 
