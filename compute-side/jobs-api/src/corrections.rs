@@ -19,6 +19,9 @@ pub struct Corrections {
     pub corrections: Vec<Correction>,
     /// Whether more may come: not all of the job is settled, or what was drawn to be computed again is not yet.
     pub may_come: bool,
+    /// Whether this masternode computes again what is drawn of the job. One that does not finds nothing, and that
+    /// says nothing of the answers.
+    pub re_executes: bool,
 }
 
 /// A task whose accepted answer is not what came out when it was computed again.
@@ -98,6 +101,7 @@ mod tests {
         let told = Corrections {
             corrections: vec![largest(); CORRECTIONS_MAX],
             may_come: true,
+            re_executes: true,
         };
         let text = serde_json::to_string(&told).unwrap();
         let bytes_max = crate::MESSAGE_BYTES_MAX as usize - 4_096;

@@ -298,8 +298,7 @@ impl Corrector {
             let voice = match connected.get(&account) {
                 None => Voice::Silent,
                 Some(masternode) => match self.ask(masternode).await {
-                    Ok(true) => Voice::MayCome,
-                    Ok(false) => Voice::NoMore,
+                    Ok(voice) => voice,
                     Err(CollectError::Folder(error)) => return Err(error),
                     Err(CollectError::Api(ApiFailure::Refused(why))) => voice_of(&why),
                     Err(_) => {
@@ -313,8 +312,8 @@ impl Corrector {
         Ok(())
     }
 
-    /// Asks a masternode for what it has not told yet. Says whether more may come.
-    async fn ask(&mut self, masternode: &Coordinator) -> Result<bool, CollectError> {
+    /// Asks a masternode for what it has not told yet, and hears whether more may come.
+    async fn ask(&mut self, masternode: &Coordinator) -> Result<Voice, CollectError> {
         let (job, token) = (self.folder.job(), masternode.token(&self.folder)?);
         let (client, by) = (masternode.client(), masternode.view().account.clone());
         loop {
@@ -323,7 +322,7 @@ impl Corrector {
             let page = page.map_err(ApiFailure::from)?;
             // One that tells of more corrections than there are tasks is not listened to.
             if page.corrections.is_empty() || first >= self.manifest.tasks() {
-                return Ok(page.may_come);
+                return Ok(Voice::of(&page));
             }
             for correction in page.corrections {
                 let task = correction.task;

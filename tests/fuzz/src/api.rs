@@ -316,6 +316,7 @@ fn corrections() -> Corrections {
     Corrections {
         corrections: vec![correction],
         may_come: true,
+        re_executes: true,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Api, Audience, check_owner};
 use crate::daemon::{Answered, Command, Question, Reply};
 use quern_jobs_api::{ApiError, CORRECTIONS_MAX, Corrections, OwnerToken};
-use quern_primitives::JobId;
+use quern_primitives::{JobId, job::Job};
 use tokio::sync::oneshot;
 
 /// The corrections from the one at `first` on, and whether more may come.
@@ -46,9 +46,12 @@ pub(super) async fn told(
         }
         Ok(corrections)
     });
+    let is_drawn = |known: Job| known.terms.re_execution_permille > 0;
+    let is_drawn = api.shared.job(job).is_some_and(is_drawn);
     Ok(Corrections {
         corrections: corrections.await?,
         may_come,
+        re_executes: api.shared.awaited.is_on() || !is_drawn,
     })
 }
 

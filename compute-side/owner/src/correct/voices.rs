@@ -5,6 +5,7 @@
 //! all have said so. Who does not answer shall not hold up its owner for good: it is waited for a while, and then
 //! named as one that was not heard.
 
+use quern_jobs_api::Corrections;
 use quern_primitives::AccountId;
 use std::{
     collections::BTreeMap,
@@ -21,10 +22,22 @@ pub(super) enum Voice {
     MayCome,
     /// It has told all that it will ever find.
     NoMore,
-    /// It has nothing of the job, or nothing that it would tell this owner; asked again it says the same.
+    /// It has nothing of the job, has nothing of it computed again, or tells this owner nothing; asked again it says the same.
     Nothing,
     /// It does not answer, or not now.
     Silent,
+}
+
+impl Voice {
+    /// What an answer of a masternode says of itself.
+    pub(super) fn of(told: &Corrections) -> Self {
+        match (told.may_come, told.re_executes) {
+            (true, _) => Self::MayCome,
+            (false, true) => Self::NoMore,
+            // It had nothing computed again, so it has not found that all is right.
+            (false, false) => Self::Nothing,
+        }
+    }
 }
 
 /// What each said last.
@@ -100,6 +113,21 @@ mod tests {
     fn asked(voices: &Voices, now: Instant) -> Vec<u8> {
         let asked = (0..3).filter(|number| voices.is_asked(&account(*number), now));
         asked.collect()
+    }
+
+    #[test]
+    fn who_computes_nothing_again_has_not_said_that_all_is_right() {
+        let told = |may_come, re_executes| Corrections {
+            corrections: vec![],
+            may_come,
+            re_executes,
+        };
+        assert_eq!(Voice::of(&told(true, true)), Voice::MayCome);
+        assert_eq!(Voice::of(&told(false, true)), Voice::NoMore);
+        assert_eq!(Voice::of(&told(false, false)), Voice::Nothing);
+        let now = Instant::now();
+        let voices = voices(&[(0, Voice::of(&told(false, false)))], now);
+        assert!(!voices.is_heard(&account(0)) && !voices.is_asked(&account(0), now));
     }
 
     #[test]
