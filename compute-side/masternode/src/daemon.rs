@@ -140,6 +140,8 @@ pub(crate) enum Command {
     BlockHash { block: BlockNumber, hash: Digest },
     /// There is news of a job that another masternode coordinates.
     Elsewhere { job: JobId, news: News },
+    /// A task is computed for another masternode, or is not any more.
+    Refereeing { begins: bool },
     /// How many devices are here.
     Devices { answer: oneshot::Sender<u32> },
     /// The store cannot write.
@@ -208,7 +210,7 @@ async fn serve(
         sightings: books.sightings.clone(),
         peers: books.peers.clone(),
         witnessed: Default::default(),
-        awaited: Awaited::new(config.re_executes()),
+        awaited: Awaited::new(config.re_executes(), engines()),
         contexts: Mutex::default(),
         jobs: Mutex::default(),
         watched: Mutex::default(),
@@ -409,6 +411,7 @@ impl Grid {
             } => self.recomputed(job, task, number, outcome),
             Command::BlockHash { block, hash } => self.step(Event::BlockHash { block, hash }),
             Command::Elsewhere { job, news } => self.step(Event::Elsewhere { job, news }),
+            Command::Refereeing { begins } => self.step(Event::Refereeing { begins }),
             Command::Devices { answer } => {
                 let _ = answer.send(self.core.connected_count());
             }

@@ -137,12 +137,12 @@ impl Core {
         samples.settled(block, settled);
     }
 
-    /// What a drawn task needs is not here. It waits while it may come; then it is given up.
+    /// What a drawn task needs is not here. It waits while it may come and there is room; then it is given up.
     pub(super) fn lacks(&mut self, sample: Sample) {
         let samples = &mut self.referee.samples;
         let known = samples.elsewhere.get(&sample.job);
-        if known.is_some_and(|known| known.goes_on) {
-            samples.lacking.push_back(sample);
+        let may_come = known.is_some_and(|known| known.goes_on);
+        if may_come && samples.wait_for_upload(sample).is_none() {
             return;
         }
         let counts = &mut self.referee.counts;

@@ -243,6 +243,11 @@ pub enum Event {
         /// What.
         news: News,
     },
+    /// A task that devices of another masternode differ on is computed here for it, or is not any more.
+    Refereeing {
+        /// Whether it begins; else it ends.
+        begins: bool,
+    },
     /// A batch or closing transaction did not get into a block; it will be tried again.
     NotSettled {
         /// The job.
@@ -412,6 +417,7 @@ impl Core {
             }
             Event::BlockHash { block, hash } => self.draw_samples(block, &hash, &mut out),
             Event::Elsewhere { job, news } => self.elsewhere(job, news, &mut out),
+            Event::Refereeing { begins } => self.refereeing(begins, &mut out),
             Event::NotSettled { job } => self.not_settled(now, job),
             Event::Tick => {}
         }

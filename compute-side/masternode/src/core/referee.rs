@@ -135,6 +135,8 @@ pub(super) struct Referee {
     /// The same, the next to be given up first.
     due: BTreeSet<(Tick, JobId, TaskIndex)>,
     failing: BTreeMap<JobId, Failing>,
+    /// How many tasks are computed here for other masternodes that wait for it.
+    for_others: u32,
     pub(super) samples: Samples,
     pub(super) counts: Recomputations,
 }
@@ -190,7 +192,7 @@ impl Referee {
 
     /// Whether nobody waits for it.
     pub(super) fn is_idle(&self) -> bool {
-        self.asked.is_empty()
+        self.asked.is_empty() && self.for_others == 0
     }
 
     /// How many tasks wait for it.
@@ -301,6 +303,18 @@ impl Core {
             time_ms,
         });
         out.push(Effect::Changed { job: id });
+    }
+
+    /// A task is computed here for another masternode, or is not any more. Devices wait for that too.
+    pub(super) fn refereeing(&mut self, begins: bool, out: &mut Vec<Effect>) {
+        let for_others = &mut self.referee.for_others;
+        *for_others = match begins {
+            true => for_others.saturating_add(1),
+            false => for_others.saturating_sub(1),
+        };
+        if begins {
+            self.put_check_off(out);
+        }
     }
 
     /// How long a task of a job may take that is computed again, until its turn comes included.

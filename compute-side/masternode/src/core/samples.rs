@@ -36,6 +36,12 @@ use std::collections::{BTreeMap, VecDeque};
 /// Tasks that wait to be computed again, at most; what is drawn beyond them is not checked.
 const CHOSEN_MAX: usize = 1_024;
 
+/// Tasks that wait for their owners' uploads, at most.
+const LACKING_MAX: usize = 1_024;
+
+/// Those of one job, at most, so that an owner who uploads nothing takes the room of no other.
+const LACKING_OF_A_JOB_MAX: usize = 64;
+
 /// Blocks whose draw is waited for, at most. With more the chain has not answered for a minute, and the
 /// first are not drawn.
 const UNDRAWN_MAX: usize = 32;
@@ -128,14 +134,13 @@ impl Samples {
         for mut settled in settled {
             let verdicts = std::mem::take(&mut settled.verdicts).into_iter();
             let drawn = verdicts.filter(|verdict| settled.has(hash, verdict));
-            let waiting = self.chosen.len().saturating_add(self.lacking.len());
             let samples = drawn.map(|verdict| Sample {
                 job: settled.job,
                 verdict,
                 time_ms: settled.time_ms,
                 is_elsewhere: settled.seat.is_some(),
             });
-            let room = CHOSEN_MAX.saturating_sub(waiting);
+            let room = CHOSEN_MAX.saturating_sub(self.chosen.len());
             self.chosen.extend(samples.take(room));
         }
     }
@@ -161,6 +166,17 @@ impl Samples {
     fn take(&mut self, job: JobId, task: TaskIndex) -> Option<Sample> {
         let is_meant = |it: &mut Sample| it.job == job && it.verdict.task == task;
         self.checking.take_if(is_meant)
+    }
+
+    /// Has a task wait for its owner's upload; gives it back if there is no room.
+    pub(super) fn wait_for_upload(&mut self, sample: Sample) -> Option<Sample> {
+        let of_it = self.lacking.iter().filter(|it| it.job == sample.job);
+        let has_room = of_it.count() < LACKING_OF_A_JOB_MAX && self.lacking.len() < LACKING_MAX;
+        if !has_room {
+            return Some(sample);
+        }
+        self.lacking.push_back(sample);
+        None
     }
 
     /// Whether the data of a job are needed.

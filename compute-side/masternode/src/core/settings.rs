@@ -8,6 +8,12 @@ use quern_primitives::{
 };
 use quern_protocol::Refusal;
 
+/// Fuel per millisecond that the slowest useful device burns, usually.
+const FUEL_PER_MS_MIN: u64 = 1_000_000;
+
+/// Time a replica has at the least, usually.
+const REPLICA_MS_MIN: u64 = 60_000;
+
 /// The engine of each class, as receipts name it. Answers are compared bit for bit, so all devices
 /// of a grid run the same one; which one is the masternode's to say, never a device's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +94,13 @@ impl Settings {
             .saturating_add(self.referee_wait_ms)
     }
 
+    /// What a member of a group takes another one to wait at the least for its word on a task, in milliseconds,
+    /// whatever that one says. It is a quarter of what a replica may take, and so less than what is left to whom is
+    /// asked last.
+    pub(crate) fn referee_ms_min(fuel_max: u64) -> u64 {
+        REPLICA_MS_MIN.saturating_add(fuel_max / FUEL_PER_MS_MIN) / 4
+    }
+
     /// The usual settings: ten minutes for the referee; batches of up to 4,096 verdicts, usually at least
     /// every 6 seconds; devices that burn at least 1,000,000 units of fuel a millisecond, a tenth of what
     /// a core of 3 GHz does.
@@ -99,8 +112,8 @@ impl Settings {
             settle: SettleLimits::default(),
             tuning: Tuning::default(),
             fleet: FleetSettings::default(),
-            fuel_per_ms_min: 1_000_000,
-            replica_ms_min: 60_000,
+            fuel_per_ms_min: FUEL_PER_MS_MIN,
+            replica_ms_min: REPLICA_MS_MIN,
             certain_ms: 30_000,
             referee_wait_ms: 600_000,
             re_executes: true,

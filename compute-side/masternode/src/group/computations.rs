@@ -28,6 +28,8 @@ pub(super) struct Computations(Mutex<BTreeMap<(JobId, TaskIndex), Kept>>);
 struct Kept {
     /// When it was asked about last.
     asked: Instant,
+    /// Until when whoever asked waits for it.
+    until: Instant,
     cancel: Cancel,
     /// What came of it, or why nothing did; none while it is computed.
     outcome: Option<Result<Arc<Truth>, String>>,
@@ -60,19 +62,19 @@ impl Computations {
         Some(told)
     }
 
-    /// Whether a task is computed now.
-    pub(super) fn is_computing(&self, job: JobId, task: TaskIndex) -> bool {
+    /// Whether a task is computed now, and whoever asked still waits for it.
+    pub(super) fn is_awaited(&self, job: JobId, task: TaskIndex, now: Instant) -> bool {
         let kept = lock(&self.0);
         kept.get(&(job, task))
-            .is_some_and(|it| it.outcome.is_none())
+            .is_some_and(|it| it.outcome.is_none() && now < it.until)
     }
 
-    /// Begins with a task that is not there yet, and tells how to stop it.
+    /// Begins with a task that is not there yet, which is waited for so long, and tells how to stop it.
     pub(super) fn begin(
         &self,
         job: JobId,
         task: TaskIndex,
-        now: Instant,
+        (now, until): (Instant, Instant),
     ) -> Result<Cancel, GroupError> {
         let mut kept = lock(&self.0);
         kept.retain(|_, it| {
@@ -88,6 +90,7 @@ impl Computations {
         let cancel = Cancel::new();
         let it = Kept {
             asked: now,
+            until,
             cancel: cancel.clone(),
             outcome: None,
         };
@@ -128,16 +131,16 @@ mod tests {
     fn what_nobody_asks_about_is_stopped_and_makes_room() {
         let (computations, now) = (Computations::default(), Instant::now());
         let cancels: Vec<Cancel> = (0..KEPT_MAX as TaskIndex)
-            .map(|task| computations.begin(JOB, task, now).unwrap())
+            .map(|task| computations.begin(JOB, task, (now, now)).unwrap())
             .collect();
         let soon = now + GIVEN_UP_AFTER / 2;
         let more = KEPT_MAX as TaskIndex;
-        let full = computations.begin(JOB, more, soon);
+        let full = computations.begin(JOB, more, (soon, soon));
         assert_eq!(full.err(), Some(GroupError::Busy));
         // One of them is asked about.
         assert_eq!(computations.look(JOB, 7, soon), Some(Ok(None)));
         let late = now + GIVEN_UP_AFTER;
-        assert!(computations.begin(JOB, more, late).is_ok());
+        assert!(computations.begin(JOB, more, (late, late)).is_ok());
         let stopped = cancels.iter().filter(|cancel| cancel.is_cancelled());
         assert_eq!(stopped.count(), KEPT_MAX - 1);
         assert_eq!(computations.look(JOB, 7, late), Some(Ok(None)));
@@ -147,17 +150,20 @@ mod tests {
     #[test]
     fn why_nothing_came_of_a_task_is_told_once_and_then_it_may_be_begun_again() {
         let (computations, now) = (Computations::default(), Instant::now());
-        let cancel = computations.begin(JOB, 3, now).unwrap();
-        assert!(computations.is_computing(JOB, 3) && !computations.is_computing(JOB, 4));
+        let until = now + Duration::from_secs(1);
+        let cancel = computations.begin(JOB, 3, (now, until)).unwrap();
+        let is_awaited = |task, now| computations.is_awaited(JOB, task, now);
+        assert!(is_awaited(3, now) && !is_awaited(4, now));
+        assert!(!is_awaited(3, until), "nobody waits any more");
         computations.end(JOB, 3, &cancel, Err("no room".into()));
-        assert!(!computations.is_computing(JOB, 3));
+        assert!(!is_awaited(3, now));
         let why = "no room".to_owned();
         let told = Some(Err(GroupError::NotComputed { why }));
         assert_eq!(computations.look(JOB, 3, now), told);
         assert_eq!(computations.look(JOB, 3, now), None);
         // What was stopped says nothing of the one that was begun instead.
-        let first = computations.begin(JOB, 3, now).unwrap();
-        let second = computations.begin(JOB, 3, now).unwrap();
+        let first = computations.begin(JOB, 3, (now, until)).unwrap();
+        let second = computations.begin(JOB, 3, (now, until)).unwrap();
         assert!(first.is_cancelled() && !second.is_cancelled());
         computations.end(JOB, 3, &first, Err("late".into()));
         assert_eq!(computations.look(JOB, 3, now), Some(Ok(None)));

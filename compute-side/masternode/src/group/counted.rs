@@ -8,7 +8,7 @@
 
 use super::copies::{self, Writer};
 use crate::{
-    core::{CountedBatch, Entry, News, Seat},
+    core::{CountedBatch, Engines, Entry, News, Seat},
     daemon::{Command, Shared},
     locks::lock,
     store::{Store, StoreError},
@@ -17,7 +17,7 @@ use quern_job_rules::tasks;
 use quern_joblog::SignedBlock;
 use quern_ledger::{ChainError, State};
 use quern_primitives::{
-    BlockNumber, JobId, TaskIndex,
+    BlockNumber, Digest, JobId, TaskIndex,
     batch::Batch,
     group::Group,
     ids::{AccountId, BatchSequence, NodeKey},
@@ -37,16 +37,24 @@ const AWAITED_BLOCKS_MAX: BlockNumber = 100;
 pub(crate) struct Awaited {
     /// Whether anything is drawn here.
     is_on: bool,
+    /// What it would be computed with.
+    engines: Engines,
     jobs: Mutex<BTreeSet<JobId>>,
 }
 
 impl Awaited {
     /// A masternode that computes nothing itself draws nothing.
-    pub(crate) fn new(is_on: bool) -> Self {
+    pub(crate) fn new(is_on: bool, engines: Engines) -> Self {
         Self {
             is_on,
+            engines,
             jobs: Mutex::default(),
         }
+    }
+
+    /// Whether this masternode computes again what is drawn.
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
     }
 
     /// Whether something of a job that another masternode coordinates may still be drawn here, of which the core was
@@ -68,7 +76,9 @@ struct Copied {
     next: u64,
     /// Batches before this one are drawn from, or were counted before anything was looked for.
     first: BatchSequence,
-    /// Verdicts that are in no batch.
+    /// Tasks that are not judged yet, of which a device has a replica with another engine than this masternode's.
+    foreign: BTreeSet<TaskIndex>,
+    /// Verdicts that are in no batch, on what this masternode would compute with the same engine.
     judged: BTreeMap<TaskIndex, Verdict>,
     /// What batches have, until the chain has counted them.
     batched: BTreeMap<BatchSequence, Vec<Verdict>>,
@@ -132,7 +142,8 @@ impl Counting {
             .map(|((_, place), copied)| (*place, copied))
     }
 
-    /// The chain has counted batches of who has its turn.
+    /// The chain has counted batches. Each is looked for in the log of who settled it, which may be another one than
+    /// who has its turn now.
     async fn counted(
         &mut self,
         shared: &Shared,
@@ -144,24 +155,34 @@ impl Counting {
             return Ok(());
         };
         let (me, node) = (shared.account.id(), shared.node.public());
-        let Some(seat) = seat(&group, &me, &node) else {
-            return Ok(());
-        };
         let seen = state.block().number;
-        let mut counted = Vec::new();
+        let mut counted: BTreeMap<u8, Vec<_>> = BTreeMap::new();
         for sequence in batches.clone() {
-            if let Some(record) = state.batch(id, sequence).await? {
+            let record = state.batch(id, sequence).await?;
+            // Of what is final the chain does not keep who settled it. It was counted long ago.
+            let pending = state.pending_batch(id, sequence).await?;
+            let (Some(record), Some(pending)) = (record, pending) else {
+                continue;
+            };
+            let settler = group.place_of(&pending.coordinator);
+            let seat = settler.and_then(|place| Some((place, seat(&group, place, &me, &node)?)));
+            if let Some((place, seat)) = seat {
                 let at = record.settled_at;
-                counted.push((sequence, Counted { at, seen, seat }));
+                let of_it = counted.entry(place).or_default();
+                of_it.push((sequence, Counted { at, seen, seat }));
             }
         }
-        // Before the job is remembered as one that goes on no more.
-        lock(&shared.awaited.jobs).insert(id);
-        let copied = self.0.entry((id, group.turn)).or_insert_with(|| Copied {
-            first: batches.start,
-            ..Copied::default()
-        });
-        copied.wait_for(counted);
+        if !counted.is_empty() {
+            // Before the job is remembered as one that goes on no more.
+            lock(&shared.awaited.jobs).insert(id);
+        }
+        for (place, counted) in counted {
+            let copied = self.0.entry((id, place)).or_insert_with(|| Copied {
+                first: batches.start,
+                ..Copied::default()
+            });
+            copied.wait_for(counted);
+        }
         Ok(())
     }
 
@@ -179,14 +200,19 @@ impl Counting {
         if copied.awaited.is_empty() {
             return;
         }
-        let (store, mut reading) = (shared.store.clone(), std::mem::take(copied));
-        let tasks = job.submission.tasks;
+        // Should reading fail altogether, it begins anew.
+        let anew = copied.anew();
+        let (store, mut reading) = (shared.store.clone(), std::mem::replace(copied, anew));
+        let known = Known {
+            tasks: job.submission.tasks,
+            engine: shared.awaited.engines.of(job.submission.class),
+        };
         let read = tokio::task::spawn_blocking(move || {
-            let read = reading.read(&store, (id, place), tasks);
+            let read = reading.read(&store, (id, place), known);
             (reading, read)
         });
-        // Else it was lost with what was awaited.
         let Ok((reading, read)) = read.await else {
+            tracing::error!(job = %id, "reading the copy of a log broke off");
             return;
         };
         *copied = reading;
@@ -216,7 +242,24 @@ impl Counting {
     }
 }
 
+/// What is known of a job whose log is read.
+#[derive(Clone, Copy)]
+struct Known {
+    tasks: u32,
+    /// This masternode's engine of the job's class.
+    engine: Digest,
+}
+
 impl Copied {
+    /// One of which nothing was read, that waits for the same.
+    fn anew(&self) -> Self {
+        Self {
+            first: self.first,
+            awaited: self.awaited.clone(),
+            ..Self::default()
+        }
+    }
+
     /// The chain has counted these batches.
     fn wait_for(&mut self, counted: Vec<(BatchSequence, Counted)>) {
         let fresh = counted
@@ -231,11 +274,11 @@ impl Copied {
         &mut self,
         store: &Store,
         (id, place): (JobId, u8),
-        tasks: u32,
+        known: Known,
     ) -> Result<u64, StoreError> {
         let from = self.next;
         let read = copies::read_from(store, id, Writer::Member(place), from, |block| {
-            self.take(block, tasks);
+            self.take(block, known);
             !self.is_all_here()
         });
         self.next = read?;
@@ -249,11 +292,19 @@ impl Copied {
         awaited.all(|sequence| self.batched.contains_key(sequence))
     }
 
-    /// Takes the next block, of a job of so many tasks.
-    fn take(&mut self, block: &SignedBlock, tasks: u32) {
+    /// Takes the next block.
+    fn take(&mut self, block: &SignedBlock, Known { tasks, engine }: Known) {
         for entry in &block.entries {
             match entry {
-                Entry::Judged { verdict } if verdict.task < tasks => {
+                Entry::Assigned {
+                    task, engine: its, ..
+                } if *task < tasks && *its != engine => {
+                    self.foreign.insert(*task);
+                }
+                // What another engine makes of it is not to be held against this one.
+                Entry::Judged { verdict }
+                    if verdict.task < tasks && !self.foreign.remove(&verdict.task) =>
+                {
                     self.judged.insert(verdict.task, verdict.clone());
                 }
                 Entry::Batched { batch } => self.batch(batch, tasks),
@@ -298,11 +349,11 @@ impl Copied {
     }
 }
 
-/// This masternode's place among those of a group that have a say and do not coordinate; none if it is not among
+/// This masternode's place among those of a group that have a say and did not settle a batch; none if it is not among
 /// them.
-fn seat(group: &Group, me: &AccountId, node: &NodeKey) -> Option<Seat> {
+fn seat(group: &Group, settler: u8, me: &AccountId, node: &NodeKey) -> Option<Seat> {
     let members = (0u8..).zip(&group.members);
-    let others = members.filter(|(place, member)| *place != group.turn && !member.is_out);
+    let others = members.filter(|(place, member)| *place != settler && !member.is_out);
     let others: Vec<_> = others.map(|(_, member)| member).collect();
     let mut mine = others.iter();
     let place = mine.position(|member| member.account == *me && member.node == *node)?;
@@ -321,6 +372,7 @@ mod tests {
         Digest, GenesisHash,
         batch::LogRange,
         group::Member,
+        ids::DeviceId,
         payload::NodeSecret,
         receipt::{Answer, Exit},
         verdict::Ground,
@@ -330,6 +382,10 @@ mod tests {
     const JOB: JobId = JobId([2; 32]);
     const TASKS: u32 = 9;
     const SEAT: Seat = Seat { place: 0, of: 2 };
+    const KNOWN: Known = Known {
+        tasks: TASKS,
+        engine: Digest([6; 32]),
+    };
 
     fn judged(task: TaskIndex) -> Entry {
         Entry::Judged {
@@ -417,13 +473,13 @@ mod tests {
         };
         copied.wait_for(vec![counted(4, 30), counted(5, 30), counted(6, 31)]);
         store.follow((JOB, 0), 0, &all[..3]).unwrap();
-        copied.read(&store, (JOB, 0), TASKS).unwrap();
+        copied.read(&store, (JOB, 0), KNOWN).unwrap();
         assert!(
             ready(&mut copied).is_empty(),
             "its batches are not here yet"
         );
         store.follow((JOB, 0), 3, &all[3..]).unwrap();
-        assert_eq!(copied.read(&store, (JOB, 0), TASKS).unwrap(), 0);
+        assert_eq!(copied.read(&store, (JOB, 0), KNOWN).unwrap(), 0);
         assert_eq!(
             ready(&mut copied),
             [(25, vec![1, 4]), (26, vec![0])],
@@ -432,7 +488,7 @@ mod tests {
         assert!(copied.awaited.is_empty() && copied.is_all_here());
         // It is told once, whoever counts it again, and the rest when it is counted.
         copied.wait_for(vec![counted(6, 32), counted(7, 32)]);
-        copied.read(&store, (JOB, 0), TASKS).unwrap();
+        copied.read(&store, (JOB, 0), KNOWN).unwrap();
         assert_eq!(ready(&mut copied), [(27, vec![7])]);
         assert!(copied.judged.is_empty() && copied.batched.is_empty());
     }
@@ -454,7 +510,7 @@ mod tests {
         copied.wait_for(vec![counted(BatchSequence::MAX, 30)]);
         let entries = (0..=most).flat_map(|number| [judged(1), batched(number, &[1])]);
         for block in blocks(entries.chain([judged(TASKS)])) {
-            copied.take(&SignedBlock::read(&block).unwrap(), TASKS);
+            copied.take(&SignedBlock::read(&block).unwrap(), KNOWN);
         }
         assert_eq!(copied.batched.len(), most as usize);
         assert!(copied.judged.is_empty());
@@ -474,13 +530,57 @@ mod tests {
         };
         let seat_of = |number: u8| {
             let (account, node) = (AccountId::new([number; 32]), NodeKey([number; 32]));
-            seat(&group, &account, &node).map(|seat| (seat.place, seat.of))
+            seat(&group, group.turn, &account, &node).map(|seat| (seat.place, seat.of))
         };
         let seats: Vec<_> = (0..6).map(seat_of).collect();
         let expected = [Some((0, 3)), None, Some((1, 3)), None, Some((2, 3)), None];
         assert_eq!(seats, expected);
         // With another key than it was drawn with it has no say.
         let account = AccountId::new([0; 32]);
-        assert_eq!(seat(&group, &account, &NodeKey([9; 32])), None);
+        let other_key = seat(&group, group.turn, &account, &NodeKey([9; 32]));
+        assert_eq!(other_key, None);
+    }
+
+    #[test]
+    fn what_a_device_computed_with_another_engine_is_not_computed_again_here() {
+        let assigned = |task, engine| Entry::Assigned {
+            task,
+            replica: 0,
+            device: DeviceId([4; 32]),
+            account: AccountId::new([5; 32]),
+            engine,
+            at: 1,
+        };
+        let (own, other) = (KNOWN.engine, Digest([7; 32]));
+        let mut copied = Copied::default();
+        copied.wait_for(vec![counted(0, 30)]);
+        let entries = [
+            assigned(1, own),
+            assigned(2, own),
+            assigned(2, other),
+            assigned(3, other),
+            judged(1),
+            judged(2),
+            judged(3),
+            batched(0, &[1, 2, 3]),
+        ];
+        for block in blocks(entries) {
+            copied.take(&SignedBlock::read(&block).unwrap(), KNOWN);
+        }
+        assert_eq!(ready(&mut copied), [(20, vec![1])]);
+        assert!(copied.foreign.is_empty());
+    }
+
+    #[test]
+    fn reading_that_broke_off_begins_anew_and_waits_for_the_same() {
+        let mut copied = Copied {
+            next: 7,
+            first: 3,
+            ..Copied::default()
+        };
+        copied.wait_for(vec![counted(2, 30), counted(4, 30)]);
+        let anew = copied.anew();
+        assert_eq!((anew.next, anew.first), (0, 3));
+        assert_eq!(anew.awaited.keys().collect::<Vec<_>>(), [&4]);
     }
 }

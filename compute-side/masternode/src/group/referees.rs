@@ -85,6 +85,7 @@ pub(crate) async fn referee(
             member,
             url: urls.get(&member.account).map(String::as_str),
             errand: &errand,
+            until,
         })
         .collect();
     // Who has no say any more counts as one of the group, as for whoever reads the log.
@@ -119,13 +120,13 @@ struct Panel<'a> {
 impl Panel<'_> {
     /// What enough of them say, once the others were waited for.
     async fn truth(mut self) -> Result<Truth, RefereeError> {
-        let (asked, until) = (self.asked, self.until);
+        let asked = self.asked;
         let mut asking = FuturesUnordered::new();
         let mut round = Instant::now();
         loop {
             while let Some(place) = self.jury.ask_next() {
                 if let Some(one) = asked.get(place) {
-                    asking.push(one.word(place, until));
+                    asking.push(one.word(place));
                 }
             }
             if let Some(place) = self.decided(Instant::now()) {
@@ -145,7 +146,7 @@ impl Panel<'_> {
                 Ok(None) => tokio::time::sleep(ROUND).await,
                 Err(_) => {}
             }
-            check(self.errand, until)?;
+            check(self.errand, self.until)?;
             if self.is_late(Instant::now()) {
                 self.jury.ask_all();
             }
@@ -312,6 +313,8 @@ struct Asked<'a> {
     member: &'a Member,
     url: Option<&'a str>,
     errand: &'a Errand,
+    /// Until when its word is waited for.
+    until: Instant,
 }
 
 /// What a member says that it computed.
@@ -325,11 +328,11 @@ struct Said {
 
 impl Asked<'_> {
     /// What the member at this place says, once it has computed the task.
-    async fn word(&self, place: usize, until: Instant) -> (usize, Result<Said, PeerError>) {
+    async fn word(&self, place: usize) -> (usize, Result<Said, PeerError>) {
         let mut again = AGAIN_MIN;
         loop {
             match self.ask().await {
-                Ok(None) if Instant::now() < until => {}
+                Ok(None) if Instant::now() < self.until => {}
                 Ok(None) => return (place, Err(PeerError::TooLong)),
                 Ok(Some(said)) => return (place, Ok(said)),
                 Err(error) => return (place, Err(error)),
@@ -341,11 +344,12 @@ impl Asked<'_> {
 
     /// What the member is asked for, with this masternode's signature.
     fn request(&self) -> (RefereeRequest, Blob) {
+        let left = self.until.saturating_duration_since(Instant::now());
         let request = RefereeRequest {
             job: self.errand.job,
             task: self.errand.task,
             referee: self.member.node,
-            time_ms: self.errand.time_ms,
+            time_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
         };
         let signed = self.shared.node.sign(request, &self.shared.genesis);
         (request, Blob(signed.signature.0.to_vec()))

@@ -70,7 +70,10 @@ impl Witness {
         if !(has(Item::Shard(task)) && has(Item::Program)) {
             return Err(GroupError::InputMissing);
         }
-        let cancel = self.computations.begin(job, task, Instant::now())?;
+        let now = Instant::now();
+        let until = now.checked_add(Duration::from_millis(TIME_MS));
+        let times = (now, until.unwrap_or(now));
+        let cancel = self.computations.begin(job, task, times)?;
         let errand = Errand {
             job,
             task,

@@ -1,7 +1,7 @@
 //! Tasks whose answer is sure before everybody was heard.
 
-use super::world::{DEADLINE, MAJORITY, World};
-use crate::core::Entry;
+use super::world::{DEADLINE, JOB, MAJORITY, World};
+use crate::core::{Entry, Settings};
 use quern_primitives::verdict::Finding;
 use quern_protocol::{HandBackReason, limits};
 
@@ -111,4 +111,30 @@ fn a_restart_does_not_forget_that_an_answer_is_sure() {
     let patience = world.settings.certain_ms;
     world.wait_alive(patience + 2_000, &[0, 1]);
     assert_eq!(findings(&world), [Finding::Accepted; 2]);
+}
+
+#[test]
+fn members_take_a_job_to_be_near_its_end_two_blocks_before_its_coordinator_does() {
+    let world = World::new(1, MAJORITY, &[1, 2]);
+    let active = world.core.jobs.get(&JOB).unwrap();
+    let margin = world.settings.deadline_margin_blocks;
+    let is_closing = |block: &u32| active.is_closing(*block, margin);
+    let first = (0..=DEADLINE).find(is_closing).unwrap();
+    assert!(is_closing(&DEADLINE));
+    // What is written without a referee is read a little later, of a state that is a little older.
+    assert!(quern_recheck::is_closing(&active.job, first - 2));
+}
+
+#[test]
+fn who_is_asked_last_to_compute_a_task_has_longer_for_it_than_members_count_on_at_the_least() {
+    let world = World::new(1, MAJORITY, &[1, 2]);
+    for fuel_max in [0, 1_000_000_000, u64::MAX] {
+        let settings = Settings {
+            referee_wait_ms: 0,
+            ..world.settings
+        };
+        // A third of the time is left then.
+        let left = settings.recomputing_ms(fuel_max) / 3;
+        assert!(Settings::referee_ms_min(fuel_max) < left);
+    }
 }

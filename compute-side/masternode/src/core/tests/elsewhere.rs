@@ -55,8 +55,10 @@ impl Member {
                     accepted,
                     ..
                 } => {
-                    assert_eq!((job, purpose), (JOB, Purpose::Check));
-                    self.asked.push_back((task, accepted));
+                    assert_eq!(purpose, Purpose::Check);
+                    if job == JOB {
+                        self.asked.push_back((task, accepted));
+                    }
                 }
                 Effect::ReadBlockHash { block } => self.hashes.push_back(block),
                 Effect::Note { job, noted, .. } => {
@@ -487,4 +489,75 @@ fn news_of_a_job_that_nobody_knows_changes_nothing() {
         news: News::Settled,
     });
     assert!(member.effects.is_empty() && member.counts() == Recomputations::default());
+}
+
+#[test]
+fn what_is_only_checked_makes_room_for_what_another_masternode_s_devices_wait_for() {
+    let mut group = asked_for_one(Habit::Lies(99));
+    let member = &mut group.members[0];
+    let (task, _) = member.asked[0];
+    let stops = Effect::StopRecomputing { job: JOB, task };
+    let refereeing = |member: &mut Member, begins| member.feed(Event::Refereeing { begins });
+    refereeing(member, true);
+    assert!(member.effects.contains(&stops));
+    // Two are computed for others, and as long as one is left nothing is begun.
+    refereeing(member, true);
+    refereeing(member, false);
+    member.feed(Event::Tick);
+    assert_eq!(member.asked.len(), 1, "it is not asked for anew yet");
+    assert_eq!(member.counts().to_check, 1, "and it is not forgotten");
+    refereeing(member, false);
+    assert_eq!(member.asked.len(), 2, "it is begun from the start");
+    member.asked.pop_front();
+    assert_eq!(member.compute(None), Some(task));
+    assert_eq!(member.counts().contradicted, 1);
+    // One more that ends than began changes nothing.
+    refereeing(member, false);
+    refereeing(member, true);
+    group.settle();
+    group.draw();
+    let member = &mut group.members[0];
+    assert!(member.asked.is_empty());
+    refereeing(member, false);
+    assert_eq!(member.asked.len(), 1);
+}
+
+#[test]
+fn an_owner_that_uploads_nothing_to_a_member_takes_no_room_of_others() {
+    let mut group = Group::new(2, 1_000, 1, Habit::Honest);
+    group.settle();
+    let batch = group.world.ledger.batches[0].clone();
+    let (world, member) = (&group.world, &mut group.members[0]);
+    // A batch of so many tasks is counted in a block, and drawn.
+    let counts = |member: &mut Member, job, block, tasks| {
+        let mut news = counted(world, &batch, block, member.seat);
+        if let News::Counted(counted) = &mut news {
+            let verdicts = (0..tasks).map(|task| Verdict {
+                task,
+                ..counted.verdicts[0].clone()
+            });
+            counted.verdicts = verdicts.collect();
+        }
+        for event in [
+            Event::Elsewhere { job, news },
+            Event::Finalised {
+                block: block + 1,
+                jobs: vec![],
+            },
+        ] {
+            member.core.step(Tick(1_000), event);
+        }
+        let block = block + 1;
+        let hash = hash_of(block);
+        member.feed(Event::BlockHash { block, hash });
+    };
+    counts(member, JOB, 30, 100);
+    assert_eq!(member.compute_all(Some(NoReferee::Data)).len(), 100);
+    // So many wait for the upload; the others are given up.
+    let told = member.counts();
+    assert_eq!((told.to_check, told.not_uploaded), (64, 36));
+    // Of another job all is drawn that there is room for.
+    let before = member.counts().to_check;
+    counts(member, JobId([3; 32]), 40, 1_100);
+    assert_eq!(member.counts().to_check, before + 1_024);
 }

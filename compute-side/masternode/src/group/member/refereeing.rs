@@ -5,8 +5,8 @@
 
 use super::{Members, Part};
 use crate::{
-    core::{Purpose, REFEREE_REPLICA, Truth, name_of},
-    daemon::{Errand, Shared},
+    core::{Purpose, REFEREE_REPLICA, Settings, Truth, name_of},
+    daemon::{Command, Errand, Shared},
     vault::Item,
 };
 use codec::Encode as _;
@@ -19,7 +19,10 @@ use quern_primitives::{
 };
 use quern_protocol::Output;
 use quern_recheck::Asking;
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 impl Members {
     /// Computes a task for who coordinates its job, and tells how far that is.
@@ -47,13 +50,19 @@ impl Members {
         if !(has(Item::Shard(task)) && has(Item::Program)) {
             return Err(GroupError::InputMissing);
         }
-        let cancel = self.refereeings.begin(job, task, Instant::now())?;
+        let known = &part.job.submission;
+        let least = Settings::referee_ms_min(known.fuel_per_task_max);
+        let time_ms = request.time_ms.clamp(least, REFEREE_MS_MAX);
+        let now = Instant::now();
+        let until = now.checked_add(Duration::from_millis(time_ms));
+        let until = until.unwrap_or(now);
+        let cancel = self.refereeings.begin(job, task, (now, until))?;
         let errand = Errand {
             job,
             task,
             purpose: Purpose::Referee,
             accepted: None,
-            time_ms: request.time_ms.min(REFEREE_MS_MAX),
+            time_ms,
             cancel: cancel.clone(),
         };
         let (shared, room, refereeings) = (
@@ -63,9 +72,16 @@ impl Members {
         );
         tracing::info!(%job, task, by = %part.coordinator.account, "devices differ on a task; it is computed here");
         tokio::spawn(async move {
+            // Devices wait for it, so what is only checked makes room. An error says that the masternode stops.
+            let tell = |begins| shared.commands.send(Command::Refereeing { begins });
+            drop(tell(true).await);
             let outcome = room.compute(&shared, errand).await;
-            if let Ok(truth) = &outcome {
-                // It holds for this masternode whether or not anybody still asks for it.
+            drop(tell(false).await);
+            if let Ok(truth) = &outcome
+                && Instant::now() < until
+            {
+                // It holds for this masternode whether or not anybody still asks for it. What comes out later is not
+                // held against who has gone on without it.
                 let seen = Asking::Told(truth.report.payload.answer);
                 if let Err(error) = remember(shared.clone(), of, task, seen).await {
                     tracing::error!(%job, task, %error, "what came out of a task is not remembered");

@@ -5,7 +5,8 @@ use crate::{core::Entry, group::About};
 use quern_joblog::{Certificate, SignedBlock};
 use quern_jobs_api::GroupError;
 use quern_primitives::{Digest, GenesisHash, JobId, ids::BatchSequence};
-use quern_recheck::{EndFault, Unrefereed, UnrefereedFault, check_unrefereed};
+use quern_recheck::{Asking, EndFault, Unrefereed, UnrefereedFault, check_unrefereed, is_closing};
+use std::time::Instant;
 
 impl Members {
     /// Signs a batch, or the end of a job that cannot go on, if it is what follows from the copy of the log
@@ -46,18 +47,20 @@ impl Members {
             return Ok(());
         }
         // Who asks and does not wait for what comes out is not certified before it has.
-        let mut computing = tasks.iter().map(|(task, _)| *task);
-        if let Some(task) = computing.find(|task| self.refereeings.is_computing(id, *task)) {
+        let (mut computing, now) = (tasks.iter().map(|(task, _)| *task), Instant::now());
+        if let Some(task) = computing.find(|task| self.refereeings.is_awaited(id, *task, now)) {
             let why = format!("task {task} is still computed here; ask again in a moment");
             return Err(GroupError::Unrefereed { why });
         }
         // Who has no say any more counts as one of the group, as for whoever reads the log.
         let are_several = part.job.submission.referees.quorum(part.others) > 1;
+        // A copy of a log may be read a little earlier or later than it was written, so it is looked at again.
+        let closing = is_closing(&part.job, part.at).then_some(Asking::Closing);
         let (shared, turn) = (self.shared.clone(), part.turn);
         let checked = tokio::task::spawn_blocking(move || {
             for unrefereed in tasks {
                 let seen = shared.store.asking(id, turn, unrefereed.0);
-                let seen = seen.map_err(|_| GroupError::Storage)?;
+                let seen = seen.map_err(|_| GroupError::Storage)?.or(closing);
                 check_unrefereed(unrefereed, seen, are_several).map_err(not_seen)?;
             }
             Ok(())
