@@ -111,7 +111,8 @@ impl fmt::Display for Statement {
             Agreement::Single => write!(f, "its one replica is theirs (u = 1)")?,
             Agreement::Majority { .. } => write!(
                 f,
-                "more than half of its {replicas} replicas are theirs (u = {replicas})"
+                "more than half of its {replicas} replicas are theirs (u = {})",
+                replicas / 2 + 1
             )?,
             Agreement::Unanimous => write!(f, "both of its replicas are theirs (u = 2)")?,
             Agreement::Adaptive => write!(
@@ -226,7 +227,7 @@ mod tests {
         }
         let text = of(THREE, 1_000_000, 100_000).to_string();
         assert!(
-            text.contains("2.8 %") && text.contains("half of its 3"),
+            text.contains("2.8 %") && text.contains("half of its 3") && text.contains("(u = 2)"),
             "{text}"
         );
         assert!(of(Agreement::Single, 4, 1).to_string().contains("25 %"));

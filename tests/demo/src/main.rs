@@ -116,6 +116,11 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             record.node_url, record.jobs_api
         ));
         show.line(&format!(
+            "look around with  {} --node {} grid watch",
+            quern()?.display(),
+            record.node_url
+        ));
+        show.line(&format!(
             "end it with  {} dev down --folder {}",
             quern()?.display(),
             folder.join("grid").display()

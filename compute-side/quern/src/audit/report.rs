@@ -371,7 +371,12 @@ impl Output for JobReport {
         let again = &self.findings.re_executed;
         if !again.is_empty() {
             let tasks: Vec<_> = again.iter().map(TaskIndex::to_string).collect();
-            lines.push(format!("computed again: tasks {}", tasks.join(", ")));
+            lines.push(format!(
+                "computed again: {} of {} tasks, number {}",
+                again.len(),
+                self.verdicts(),
+                tasks.join(", ")
+            ));
         }
         lines.push(format!("✓ {}", self.proven_by.words()));
         lines.push(format!(
@@ -400,7 +405,11 @@ impl Output for JobReport {
         lines.extend(undisputed.map(|why| format!("✗ not all that can be disputed is: {why}")));
         lines.push(match (self.holds, self.untold()) {
             (true, None) => {
-                "✓ the job holds: its log keeps the rules, and the chain paid what follows".into()
+                let does = match self.batches.pending {
+                    0 => "paid what follows",
+                    _ => "pays what follows once its batches are final",
+                };
+                format!("✓ the job holds: its log keeps the rules, and the chain {does}")
             }
             (true, Some(untold)) => format!(
                 "– what is told of the job holds, and not all is told: {untold}; audit it again before their window is over"

@@ -123,13 +123,22 @@ fn a_job_without_differences_is_said_to_hold_and_how_it_was_proven() {
     let text = report.people();
     assert!(text.contains("3 blocks, 41 entries, 4 verdicts"), "{text}");
     assert!(text.contains("0 final, 1 pending, 0 struck"), "{text}");
-    assert!(text.contains("computed again: tasks 1, 3"), "{text}");
+    let again = "computed again: 2 of 4 tasks, number 1, 3";
+    assert!(text.contains(again), "{text}");
     assert!(
         text.contains("give these results: task 2 takes too long here"),
         "{text}"
     );
     assert!(text.contains("– not checked: the weather"), "{text}");
     assert!(text.contains("✓ block 30"), "{text}");
+    let pays = "the chain pays what follows once its batches are final";
+    assert!(text.ends_with(pays), "{text}");
+    report.batches = Counts {
+        pending: 0,
+        made_final: 1,
+        struck: 0,
+    };
+    let text = report.people();
     assert!(text.ends_with("the chain paid what follows"), "{text}");
 }
 
