@@ -125,6 +125,8 @@ pub struct Given {
     pub id: ReplicaId,
     /// Whether it is a new replica of a task that somebody else computes already.
     pub is_backup: bool,
+    /// In how many lanes it is the account's, the greatest number of which that holds; 1 if it was for all.
+    pub lanes: u8,
     /// How long the device should take for it, in milliseconds.
     pub expected_ms: u64,
     /// When it is delayed and when it is stale, counted from now.

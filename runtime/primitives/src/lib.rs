@@ -20,6 +20,7 @@
 //! | [`verdict`] | the outcome of one task |
 //! | [`batch`] | many verdicts settled by one transaction, and who certified them |
 //! | [`group`] | the masternodes of a job, and whose turn it is |
+//! | [`lanes`] | which replica of a task is at first for which accounts |
 //! | [`custody`] | contracts to keep data, challenges, and what becomes of who does not keep them |
 //! | [`log`] | what masternodes sign about a job's log |
 //! | [`view`] | what the chain answers when it is asked |
@@ -44,6 +45,7 @@ pub mod device;
 pub mod group;
 pub mod ids;
 pub mod job;
+pub mod lanes;
 pub mod limits;
 pub mod log;
 pub mod merkle;

@@ -280,7 +280,7 @@ impl JobQueue {
             return;
         };
         let (account, within_ms) = (asker.account, tuning.lane_ms);
-        let are_many = self.in_vain.comes(account, lanes, within_ms, now);
+        let are_many = self.in_vain.comes(account, lanes.into(), within_ms, now);
         if are_many || (!is_behind && self.stands_still(now, tuning)) {
             let from = self.looks_from(asker, now, tuning);
             let kept = self.kept(now);
@@ -347,6 +347,8 @@ impl JobQueue {
         self.last_taken = now;
         self.hold(task, replica, asker.holder());
         self.run(task, replica, since, expected_ms, is_backup);
+        let lanes = self.known.lanes_of(asker.account);
+        let draw = lanes.draw(asker.account_id);
         Given {
             id: ReplicaId {
                 job: self.id,
@@ -354,6 +356,7 @@ impl JobQueue {
                 replica,
             },
             is_backup,
+            lanes: lanes.given_in(draw, task, replica),
             expected_ms,
             timeouts: tuning.timeouts(asker.backlog_ms.saturating_add(expected_ms)),
         }

@@ -21,11 +21,10 @@
 //! ([`vain`]) they wait for their lane alone for a second longer; then also for whom as many lanes as
 //! replicas would leave them; and after some more seconds for all.
 //!
-//! Whoever knows the seed can compute which lane an account is in: its draw is the first 8 bytes, little
-//! endian, of SHA-256 over `quern/lane/1`, the seed and the account; its lane for a task is [`mix`] of
-//! the draw and the task, modulo the number of lanes. Whether an assignment kept to it cannot be found
-//! out afterwards: how many accounts were there, how many devices each had, and what was passed over in
-//! vain, is in no record.
+//! In which lane an account is follows from the seed, for anybody ([`quern_primitives::lanes`]). How many
+//! lanes there were for it is written down with what it is given: the greatest number of them in whose lane
+//! it is. How many accounts were there, how many devices each had, and what was passed over in vain, is in
+//! no record.
 
 #[cfg(test)]
 mod model;
@@ -34,16 +33,13 @@ pub(super) mod vain;
 use crate::pools::{ACCOUNTS_COUNTED_MAX, PARTS_MAX};
 use quern_primitives::{
     ids::{AccountId, ReplicaIndex, TaskIndex},
+    lanes::{Draw, LANES_MAX, OPEN_TO_ALL},
     limits::REPLICAS_PER_TASK_MAX,
 };
-use sha2::{Digest as _, Sha256};
 
 /// Accounts for each lane at the least, so that a lane is seldom without an idle device; where there
 /// are fewer, all are in one.
 const ACCOUNTS_PER_LANE_MIN: u32 = 8;
-
-/// Lanes at the most. As many open replicas are looked at, on average, until there is one for a device.
-const LANES_MAX: u32 = 32;
 
 /// How many times its part of the devices an account may have of the replicas at the least, as long as it
 /// is not one of each task: its devices may be faster than others, and at exactly its part it would find
@@ -54,28 +50,28 @@ const TIMES_ITS_PART: u32 = 2;
 /// many devices are idle, one of its lane has been tried by then.
 pub(super) const NARROW_MS: u64 = 1_000;
 
-const _: () = assert!(ACCOUNTS_PER_LANE_MIN * LANES_MAX <= ACCOUNTS_COUNTED_MAX);
-const _: () = assert!(REPLICAS_PER_TASK_MAX as u32 <= LANES_MAX);
-const _: () = assert!(TIMES_ITS_PART * LANES_MAX <= PARTS_MAX);
+const _: () = assert!(ACCOUNTS_PER_LANE_MIN * LANES_MAX as u32 <= ACCOUNTS_COUNTED_MAX);
+const _: () = assert!(REPLICAS_PER_TASK_MAX <= LANES_MAX);
+const _: () = assert!(TIMES_ITS_PART * LANES_MAX as u32 <= PARTS_MAX);
 
 /// The lanes of a job's tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lanes {
     seed: [u8; 32],
-    count: u32,
+    count: u8,
     /// Of so many an account is in one too: of fewer if it is large.
-    own: u32,
+    own: u8,
     /// How many there are at the least, if there are any: as many as replicas.
-    fewest: u32,
+    fewest: u8,
 }
 
 impl Lanes {
     pub(super) fn new(seed: [u8; 32], replicas: ReplicaIndex, accounts: u32) -> Self {
-        let fewest = u32::from(replicas.max(1));
-        let most = LANES_MAX.min(accounts / ACCOUNTS_PER_LANE_MIN);
+        let fewest = replicas.max(1);
+        let most = no_more_than(LANES_MAX, accounts / ACCOUNTS_PER_LANE_MIN);
         let count = match fewest > 1 && most >= fewest {
             true => fewest.max(1 << most.ilog2()),
-            false => 1,
+            false => OPEN_TO_ALL,
         };
         Self {
             seed,
@@ -87,58 +83,56 @@ impl Lanes {
 
     /// The same for an account of such a size that so many of it would have all devices.
     pub(super) fn of(&self, parts: u32) -> Self {
-        let most = self.count.min(parts / TIMES_ITS_PART).max(1);
+        let most = no_more_than(self.count, parts / TIMES_ITS_PART).max(1);
         let own = match self.count {
-            1 => 1,
+            OPEN_TO_ALL => OPEN_TO_ALL,
             _ => self.fewest.max(1 << most.ilog2()),
         };
         Self { own, ..*self }
     }
 
     /// How many there are; none if every replica is for all.
-    pub(super) fn count(&self) -> Option<u32> {
-        Some(self.count).filter(|count| *count > 1)
+    pub(super) fn count(&self) -> Option<u8> {
+        Some(self.count).filter(|count| *count > OPEN_TO_ALL)
     }
 
     /// What an account's lanes follow from.
-    pub(super) fn draw(&self, account: &AccountId) -> u64 {
-        if self.count == 1 {
-            return 0;
+    pub(super) fn draw(&self, account: &AccountId) -> Draw {
+        match self.count {
+            OPEN_TO_ALL => Draw::default(),
+            _ => Draw::of(&self.seed, account),
         }
-        let mut hasher = Sha256::new();
-        hasher.update(b"quern/lane/1");
-        hasher.update(self.seed);
-        hasher.update(AsRef::<[u8; 32]>::as_ref(account));
-        let digest: [u8; 32] = hasher.finalize().into();
-        let mut first = [0; 8];
-        first.copy_from_slice(&digest[..8]);
-        u64::from_le_bytes(first)
     }
 
     /// Whether an account with this draw may have a replica. With `is_wide` it may also have what as many
     /// lanes as replicas would leave it.
     pub(super) fn admit(
         &self,
-        draw: u64,
+        draw: Draw,
         task: TaskIndex,
         replica: ReplicaIndex,
         is_wide: bool,
     ) -> bool {
-        let mixed = mix(draw, task);
-        let is_in = |lanes: u32| {
-            let lanes = u64::from(lanes);
-            mixed % lanes == u64::from(replica) % lanes
-        };
+        let is_in = |lanes: u8| draw.is_for(task, replica, lanes);
         is_in(self.count) || is_in(self.own) || (is_wide && is_in(self.fewest))
+    }
+
+    /// The greatest number of lanes in whose lane an account with this draw has a replica: of all, of its
+    /// own, or of the fewest; or that it was for all.
+    pub(super) fn given_in(&self, draw: Draw, task: TaskIndex, replica: ReplicaIndex) -> u8 {
+        let mut lanes = match self.count {
+            OPEN_TO_ALL => [OPEN_TO_ALL; 3],
+            _ => [self.count, self.own, self.fewest],
+        }
+        .into_iter();
+        let is_its = lanes.find(|lanes| draw.is_for(task, replica, *lanes));
+        is_its.unwrap_or(OPEN_TO_ALL)
     }
 }
 
-/// Spreads a draw over tasks: the finaliser of SplitMix64.
-fn mix(draw: u64, task: TaskIndex) -> u64 {
-    let mut z = draw ^ u64::from(task).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
+/// The lesser of a number of lanes and one that may be larger than any.
+fn no_more_than(lanes: u8, number: u32) -> u8 {
+    u8::try_from(number).map_or(lanes, |number| number.min(lanes))
 }
 
 #[cfg(test)]
@@ -237,7 +231,7 @@ mod tests {
                     open(&lanes, &account, task, false),
                 );
                 assert!(small.iter().all(|replica| large.contains(replica)));
-                let has_one_of_each = own == u32::from(replicas) && replicas <= 3;
+                let has_one_of_each = own == replicas && replicas <= 3;
                 assert!(!has_one_of_each || !large.is_empty());
             }
         }
@@ -255,19 +249,34 @@ mod tests {
         }
     }
 
-    /// The auditors' guide computes the same by other means: this seed is its too.
     #[test]
-    fn an_account_is_in_the_lanes_that_the_auditors_guide_says() {
-        let seed = [
-            0xf1, 0x5b, 0xbf, 0x23, 0x26, 0x33, 0x76, 0x9d, 0xcc, 0x22, 0xb0, 0x6b, 0x95, 0x0c,
-            0x80, 0xed, 0xb3, 0x23, 0x75, 0xc6, 0xc9, 0x06, 0x7e, 0x3e, 0x50, 0xd9, 0xcb, 0x93,
-            0x95, 0x4d, 0x52, 0xfe,
-        ];
-        let lanes = Lanes::new(seed, 15, 1_000);
-        let draw = lanes.draw(&account(2));
-        for (task, lane) in (0..).zip([30, 29, 28, 24, 17, 3, 29, 21]) {
-            let admitted = (0..32).filter(|it| lanes.admit(draw, task, *it, false));
-            assert_eq!(admitted.collect::<Vec<u8>>(), [lane], "{task}");
+    fn what_is_given_is_given_in_the_most_lanes_that_leave_it_to_the_account() {
+        let all = Lanes::new([9; 32], 3, 256);
+        let lanes = all.of(8);
+        assert_eq!((lanes.count, lanes.own, lanes.fewest), (32, 4, 3));
+        let mut seen = std::collections::BTreeSet::new();
+        for task in 0..1_000 {
+            let draw = lanes.draw(&account(task as u16));
+            for replica in 0..3 {
+                let given_in = lanes.given_in(draw, task, replica);
+                assert!(quern_primitives::lanes::can_be(given_in, 3));
+                assert!(draw.is_for(task, replica, given_in));
+                let [narrow, wide] =
+                    [false, true].map(|is_wide| lanes.admit(draw, task, replica, is_wide));
+                assert_eq!(given_in > 3, narrow, "{given_in}");
+                assert_eq!(given_in > OPEN_TO_ALL, wide, "{given_in}");
+                seen.insert(given_in);
+            }
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [1, 3, 4, 32]);
+    }
+
+    #[test]
+    fn where_there_are_no_lanes_all_is_given_to_all() {
+        for (replicas, accounts) in [(3, 23), (1, 1_000), (15, 119), (255, 10_000)] {
+            let lanes = Lanes::new([9; 32], replicas, accounts).of(2);
+            let draw = lanes.draw(&account(1));
+            assert!((0..100).all(|task| lanes.given_in(draw, task, 2) == OPEN_TO_ALL));
         }
     }
 

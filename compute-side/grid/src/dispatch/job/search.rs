@@ -15,6 +15,7 @@ use crate::{
 };
 use quern_primitives::{
     ids::{ReplicaIndex, TaskIndex},
+    lanes::Draw,
     limits::REPLICAS_PER_TASK_MAX,
 };
 use std::collections::BTreeSet;
@@ -346,7 +347,7 @@ pub(super) struct View<'a> {
     pub(super) asker: &'a Asker<'a>,
     /// The lanes for its account.
     lanes: Lanes,
-    draw: u64,
+    draw: Draw,
     /// Tasks of which what is open is kept for trusted devices.
     kept: BTreeSet<TaskIndex>,
     /// Whether the asker is fast or trusted.
@@ -357,7 +358,7 @@ pub(super) struct View<'a> {
 
 impl Known {
     /// The lanes of the job's tasks as they are for an account, by its number.
-    fn lanes_of(&self, account: u32) -> Lanes {
+    pub(super) fn lanes_of(&self, account: u32) -> Lanes {
         self.lanes.of(self.target.parts_of(account))
     }
 

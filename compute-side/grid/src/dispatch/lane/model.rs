@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 /// A 64-bit number as whole numbers without a limit have it.
 fn wrapped(number: u128) -> u128 {
@@ -78,6 +79,10 @@ proptest! {
                 let [narrow, wide] = [narrow, wide].map(|is_in_any| is_in_any || is_in(own));
                 prop_assert_eq!(large.admit(draw, task, replica, false), narrow, "{}", replica);
                 prop_assert_eq!(large.admit(draw, task, replica, true), wide, "{}", replica);
+                let all = [count, own, u128::from(fewest)];
+                let its = all.into_iter().filter(|it| *it <= count && is_in(*it)).max();
+                let given_in = large.given_in(draw, task, replica);
+                prop_assert_eq!(u128::from(given_in), its.unwrap_or(1), "{}", replica);
             }
         }
     }

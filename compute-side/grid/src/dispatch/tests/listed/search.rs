@@ -35,10 +35,26 @@ impl Job {
 
     /// A draw of eight bytes by account, spread over the tasks, as the documentation of the lanes says; with
     /// fewer lanes for a large account, and with `is_wide` also with as few as replicas.
-    fn is_of_lane(&self, asker: &Asker<'_>, (task, replica): Name, is_wide: bool) -> bool {
-        let Some([lanes, fewest]) = self.lanes() else {
-            return true;
-        };
+    fn is_of_lane(&self, asker: &Asker<'_>, name: Name, is_wide: bool) -> bool {
+        let all = self.numbers_of_lanes(asker, name);
+        all.is_none_or(|[all, own, fewest]| all.1 || own.1 || (is_wide && fewest.1))
+    }
+
+    /// The greatest number of lanes of which one leaves a replica to an asker; 1 if none does.
+    fn given_in(&self, asker: &Asker<'_>, name: Name) -> u8 {
+        let all = self.numbers_of_lanes(asker, name);
+        let its = all.into_iter().flatten().filter(|(_, is_its)| *is_its);
+        its.map(|(lanes, _)| lanes as u8).max().unwrap_or(1)
+    }
+
+    /// The number of all lanes, of those for a large account and of the fewest, each with whether they leave
+    /// a replica to an asker; none if there are no lanes.
+    fn numbers_of_lanes(
+        &self,
+        asker: &Asker<'_>,
+        (task, replica): Name,
+    ) -> Option<[(u64, bool); 3]> {
+        let [lanes, fewest] = self.lanes()?;
         let account: &[u8; 32] = asker.account_id.as_ref();
         let text = [b"quern/lane/1".as_slice(), &self.terms.seed, account].concat();
         let digest: [u8; 32] = Sha256::digest(text).into();
@@ -52,7 +68,7 @@ impl Job {
         let powers = [1, 2, 4, 8, 16, 32].into_iter();
         let fitting = powers.filter(|own| *own <= lanes && 2 * own <= parts);
         let own = fitting.fold(fewest, u64::max);
-        is_in(lanes) || is_in(own) || (is_wide && is_in(fewest))
+        Some([lanes, own, fewest].map(|it| (it, is_in(it))))
     }
 
     /// How long a fast device takes.
@@ -383,6 +399,7 @@ impl Job {
                 replica: name.1,
             },
             is_backup,
+            lanes: self.given_in(asker, name),
             expected_ms,
             timeouts: tuning.timeouts(asker.backlog_ms.saturating_add(expected_ms)),
         }
