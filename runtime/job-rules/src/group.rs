@@ -208,6 +208,7 @@ mod tests {
             members: members.collect::<Vec<_>>().try_into().unwrap(),
             turn,
             since: 100,
+            lane_seed: None,
         }
     }
 

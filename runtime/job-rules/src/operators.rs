@@ -114,6 +114,7 @@ mod tests {
             members: members.collect::<Vec<_>>().try_into().unwrap(),
             turn: 0,
             since: 0,
+            lane_seed: None,
         }
     }
 

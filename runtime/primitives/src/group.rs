@@ -2,7 +2,7 @@
 //! another fails.
 
 use crate::{
-    ids::{AccountId, BlockNumber, NodeKey},
+    ids::{AccountId, BlockNumber, Digest, NodeKey},
     limits::GROUP_MEMBERS_MAX,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -37,6 +37,9 @@ pub struct Group {
     /// The height of the chain's clock of finality at which the present turn began, or at which a batch
     /// was settled since.
     pub since: BlockNumber,
+    /// What the lanes of the job's tasks follow from ([`crate::lanes::seed`]); none in the block in which
+    /// the group was drawn, whose hash only the next one knows.
+    pub lane_seed: Option<Digest>,
 }
 
 impl Group {
@@ -85,6 +88,7 @@ mod tests {
             members: members.collect::<Vec<_>>().try_into().unwrap(),
             turn: 0,
             since: 0,
+            lane_seed: None,
         }
     }
 

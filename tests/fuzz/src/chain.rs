@@ -280,6 +280,7 @@ pub(crate) static GROUP: LazyLock<Group> = LazyLock::new(|| {
         members: vec![member].try_into().unwrap_or_default(),
         turn: 0,
         since: honest::NOW,
+        lane_seed: None,
     }
 });
 

@@ -9,7 +9,6 @@ use crate::{
 };
 use quern_ledger::ChainError;
 use quern_primitives::{JobId, TaskIndex, job::Job};
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -78,21 +77,21 @@ pub(super) async fn compute_benchmarks(shared: Arc<Shared>) {
     }
 }
 
-/// What a job's lanes follow from: the block in which its coordinator was drawn, which nobody knew
-/// when the job was committed.
-async fn seed_of(shared: &Shared, id: JobId, job: &Job) -> Result<[u8; 32], ChainError> {
-    let drawn_in = job.submitted_at.saturating_add(1);
-    let hash = shared.chain.block_hash(drawn_in).await?;
-    Ok(lane_seed(hash, id))
-}
-
-/// The seed by that block's hash: SHA-256 over `quern/lanes/1`, the hash and the job.
-fn lane_seed(block_hash: [u8; 32], id: JobId) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/lanes/1");
-    hasher.update(block_hash);
-    hasher.update(id.0);
-    hasher.finalize().into()
+/// What a job's lanes follow from, as the chain notes it with the job's group: in the block after the one in
+/// which that is drawn, which is waited for. Of a job that is over nothing is given out, in whatever lane.
+async fn seed_of(shared: &Shared, id: JobId) -> Result<[u8; 32], ChainError> {
+    loop {
+        let state = shared.chain.at_finalised().await?;
+        let group = state.group(id).await?;
+        if let Some(seed) = group.and_then(|group| group.lane_seed) {
+            return Ok(seed.0);
+        }
+        let job = state.job(id).await?;
+        if job.is_none_or(|job| !job.state.is_open()) {
+            return Ok([0; 32]);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// What a job begins with here: what its lanes follow from, and the tasks that were settled before.
@@ -101,7 +100,7 @@ pub(crate) async fn beginning_of(
     id: JobId,
     job: &Job,
 ) -> Result<([u8; 32], BTreeSet<TaskIndex>), SettledError> {
-    let seed = seed_of(shared, id, job).await?;
+    let seed = seed_of(shared, id).await?;
     Ok((seed, settled_before(shared, id, job).await?))
 }
 
@@ -123,23 +122,5 @@ pub(super) async fn beginning_at_last(
                 tokio::time::sleep(PAUSE).await;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The auditors' guide computes the same by other means.
-    #[test]
-    fn the_seed_of_lanes_is_a_digest_of_the_block_s_hash_and_the_job() {
-        let mut job = [0; 32];
-        job[0] = 1;
-        let seed = lane_seed([7; 32], JobId(job));
-        let digits: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(
-            digits,
-            "f15bbf232633769dcc22b06b950c80edb32375c6c9067e3e50d9cb93954d52fe"
-        );
     }
 }

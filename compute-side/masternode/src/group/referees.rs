@@ -485,6 +485,7 @@ mod tests {
             members: (0..4).map(member).collect::<Vec<_>>().try_into().unwrap(),
             turn: 0,
             since: 0,
+            lane_seed: None,
         }
     }
 

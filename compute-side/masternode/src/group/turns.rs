@@ -212,6 +212,7 @@ mod tests {
             members: members.collect::<Vec<_>>().try_into().unwrap(),
             turn: 0,
             since: 100,
+            lane_seed: None,
         }
     }
 

@@ -35,6 +35,7 @@ pub(crate) fn group(members: u8, out: u8) -> Group {
         members: members.collect::<Vec<_>>().try_into().unwrap(),
         turn: 0,
         since: 0,
+        lane_seed: None,
     }
 }
 

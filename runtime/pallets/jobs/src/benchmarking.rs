@@ -102,6 +102,7 @@ fn group(members: u32) -> Group {
         members: BoundedVec::truncate_from(members.collect()),
         turn: 0,
         since: 0,
+        lane_seed: None,
     }
 }
 
@@ -264,6 +265,31 @@ mod benchmarks {
 
         let coordinator = Jobs::<T>::get(last).and_then(|job| job.state.coordinator().cloned());
         assert!(coordinator.is_some() && Awaiting::<T>::get().is_empty());
+        Ok(())
+    }
+
+    #[benchmark]
+    fn seed_lanes(
+        n: Linear<1, { limits::JOBS_AWAITING_COORDINATOR_MAX }>,
+    ) -> Result<(), BenchmarkError> {
+        let job = |number: u32| {
+            let mut name = [6; 32];
+            name[..4].copy_from_slice(&number.to_le_bytes());
+            JobId(name)
+        };
+        let drawn: Vec<JobId> = (0..n).map(job).collect();
+        let group = group(limits::GROUP_MEMBERS_MAX);
+        for id in &drawn {
+            Groups::<T>::insert(id, group.clone());
+        }
+        DrawnLately::<T>::put(BoundedVec::truncate_from(drawn));
+
+        #[block]
+        {
+            Pallet::<T>::seed_lanes();
+        }
+
+        assert!(Groups::<T>::iter_values().all(|group| group.lane_seed.is_some()));
         Ok(())
     }
 

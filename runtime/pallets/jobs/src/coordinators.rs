@@ -3,8 +3,11 @@
 //! A job submitted in one block is drawn for in the next, from that block's parent's randomness: the
 //! output of a verifiable random function that its author could not choose and that nobody else
 //! knew when the job was submitted. Each job has a draw of its own, by its id.
+//!
+//! The lanes of its tasks follow from the hash of the block in which it was drawn. That is the parent hash of the
+//! next block, which notes it.
 
-use crate::{Awaiting, Config, Event, Groups, Jobs, JobsCoordinatedBy, Pallet};
+use crate::{Awaiting, Config, DrawnLately, Event, Groups, Jobs, JobsCoordinatedBy, Pallet};
 use alloc::vec::Vec;
 use codec::Encode;
 use frame_support::{
@@ -12,7 +15,7 @@ use frame_support::{
     traits::{Randomness, SortedMembers},
 };
 use quern_job_rules::life::{self, Transition};
-use quern_primitives::{AccountId, BlockNumber, JobId};
+use quern_primitives::{AccountId, BlockNumber, JobId, lanes};
 use sp_runtime::traits::UniqueSaturatedInto;
 
 /// Sets these draws apart from all others that use the chain's randomness.
@@ -34,12 +37,31 @@ impl<T: Config> Pallet<T> {
         }
         let masternodes = T::Masternodes::sorted_members();
         let waits = |job: &JobId| Self::draw_of(*job, &masternodes, size, random(job)).is_none();
-        let still_awaiting: Vec<(JobId, AccountId)> =
-            awaiting.into_iter().filter(|(job, _)| waits(job)).collect();
-        if still_awaiting.len() < looked_at as usize {
+        let (still_awaiting, drawn): (Vec<(JobId, AccountId)>, Vec<_>) =
+            awaiting.into_iter().partition(|(job, _)| waits(job));
+        if !drawn.is_empty() {
             Awaiting::<T>::put(BoundedVec::truncate_from(still_awaiting));
+            let drawn = drawn.into_iter().map(|(job, _)| job);
+            DrawnLately::<T>::put(BoundedVec::truncate_from(drawn.collect()));
         }
         looked_at
+    }
+
+    /// Notes what the lanes of the jobs follow from that were drawn in the block before, and says how many
+    /// they were. A job may be over since.
+    pub(crate) fn seed_lanes() -> u32 {
+        let drawn = DrawnLately::<T>::get();
+        if drawn.is_empty() {
+            return 0;
+        }
+        DrawnLately::<T>::kill();
+        let drawn_in: [u8; 32] = frame_system::Pallet::<T>::parent_hash().into();
+        for id in &drawn {
+            Groups::<T>::mutate_extant(id, |group| {
+                group.lane_seed = Some(lanes::seed(&drawn_in, id));
+            });
+        }
+        u32::try_from(drawn.len()).unwrap_or(u32::MAX)
     }
 
     /// The chain's randomness for a job, if there is any.

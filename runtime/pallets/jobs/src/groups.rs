@@ -42,6 +42,7 @@ impl<T: Config> Pallet<T> {
             members: BoundedVec::truncate_from(members),
             turn: 0,
             since: T::Finalised::get(),
+            lane_seed: None,
         })
     }
 

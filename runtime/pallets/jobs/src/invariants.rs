@@ -1,9 +1,9 @@
 //! What always holds of jobs and their money.
 
 use crate::{
-    Awaiting, Batches, Config, CurrentPrices, DueJobs, Exposures, Groups, Jobs, JobsCoordinatedBy,
-    JobsOf, KeptOpen, OpenJobs, Operators, Pallet, Pending, PendingOf, SettledTasks, Totals,
-    pending::key_of,
+    Awaiting, Batches, Config, CurrentPrices, DrawnLately, DueJobs, Exposures, Groups, Jobs,
+    JobsCoordinatedBy, JobsOf, KeptOpen, OpenJobs, Operators, Pallet, Pending, PendingOf,
+    SettledTasks, Totals, pending::key_of,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -44,6 +44,7 @@ impl<T: Config> Pallet<T> {
     /// - each open job that was drawn has a group, of different masternodes, of which the one whose turn it
     ///   is coordinates and, while the job goes on, has a say; no other job has one, and each pending batch
     ///   was settled and certified by members, who are paid for it;
+    /// - what lanes follow from is known of no job in the block in which its group was drawn;
     /// - each open job's settled tasks are as many as the job says, of those it has;
     /// - those awaiting a coordinator are exactly the submitted jobs, each once and with its owner, of
     ///   whom no more of them are than may be;
@@ -74,6 +75,7 @@ impl<T: Config> Pallet<T> {
         check_owners::<T>(&owners)?;
         check_list_lengths::<T>()?;
         check_awaiting::<T>()?;
+        check_lanes::<T>()?;
         check_pending::<T>()?;
         check_exposures::<T>()?;
         pay::check_prices(&CurrentPrices::<T>::get())
@@ -251,6 +253,16 @@ fn check_group<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError> 
             "a batch was settled or certified by nobody of its job's group"
         );
     }
+    Ok(())
+}
+
+fn check_lanes<T: Config>() -> Result<(), TryRuntimeError> {
+    let drawn = DrawnLately::<T>::get();
+    let mut groups = drawn.iter().filter_map(Groups::<T>::get);
+    ensure!(
+        groups.all(|group| group.lane_seed.is_none()),
+        "the lanes of a job were known in the block in which it was drawn"
+    );
     Ok(())
 }
 

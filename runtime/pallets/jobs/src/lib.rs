@@ -6,7 +6,9 @@
 //! An owner [submits](Pallet::submit) a job and in the same call puts its quote into escrow: a hold
 //! on the owner's own account. The quote is a hard cap; no call takes more. In the next block the
 //! chain draws the job's group among the masternodes, from randomness that nobody could know when the
-//! job was submitted. The first of the group coordinates. It [settles](Pallet::settle) tasks in batches. Each is
+//! job was submitted. The block after notes with the group what the lanes of the
+//! job's tasks follow from, that block's hash. The first of the group coordinates. It
+//! [settles](Pallet::settle) tasks in batches. Each is
 //! pending until the chain's clock of finality has gone on by the window of the job's terms: its money
 //! stays in the hold, set aside for the worker accounts, the masternodes that settled and certified the
 //! batch, and the treasury, who get it when the batch is [made final](Pallet::finalise). When the last task is settled the job waits for
@@ -319,6 +321,12 @@ pub mod pallet {
         BoundedVec<(JobId, AccountId), ConstU32<JOBS_AWAITING_COORDINATOR_MAX>>,
         ValueQuery,
     >;
+
+    /// The jobs whose groups were drawn in the last block in which any was: their lanes follow from that
+    /// block's hash, which the next one knows. Nothing once it is noted.
+    #[pallet::storage]
+    pub type DrawnLately<T: Config> =
+        StorageValue<_, BoundedVec<JobId, ConstU32<JOBS_AWAITING_COORDINATOR_MAX>>, ValueQuery>;
 
     /// The money of all jobs together, since the chain began.
     #[pallet::storage]
@@ -676,10 +684,13 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        /// Draws the groups of the jobs that await their coordinator.
+        /// Notes what the lanes of the jobs follow from whose groups were drawn in the block before, and
+        /// draws the groups of the jobs that await their coordinator.
         fn on_initialize(_now: BlockNumberFor<T>) -> Weight {
+            let drawn = Self::seed_lanes();
             let looked_at = Self::draw_coordinators(T::Params::get().group_size, Self::random);
-            T::WeightInfo::draw_coordinators(looked_at)
+            T::WeightInfo::seed_lanes(drawn)
+                .saturating_add(T::WeightInfo::draw_coordinators(looked_at))
         }
 
         /// Makes final what is due, as far as the block has room.

@@ -19,6 +19,7 @@ fn group(members: u8) -> Group {
         members: members.try_into().unwrap(),
         turn: 0,
         since: 0,
+        lane_seed: None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! Groups: who is drawn, whose certificates settle, who takes over.
 
 use super::*;
-use crate::{Event, Groups, Operators as _};
-use frame_support::assert_ok;
+use crate::{DrawnLately, Event, Groups, Operators as _};
+use frame_support::{BoundedVec, assert_ok, traits::Hooks as _};
 use quern_primitives::{
     AccountId, JobId, NodeKey,
     batch::Certified,
     job::{Failure, JobState},
+    lanes,
     params::Params,
     payload::{NodeSecret, NodeSignature},
 };
@@ -291,6 +292,49 @@ fn who_has_no_bond_any_more_has_no_turn_and_is_not_waited_for() {
         free_of_charge(settle(&all[0], certified_by(batch(other, 0, [0]), &[0, 1])));
         assert_ok!(Jobs::strike(other, 0));
         assert_eq!(job(other).state.coordinator(), Some(&all[2]));
+    });
+}
+
+#[test]
+fn the_block_after_the_draw_notes_the_seed_of_lanes_by_the_hash_of_the_one_of_the_draw() {
+    on_new_chain(|| {
+        with_groups_of(3);
+        let id = submitted();
+        next_block();
+        assert_eq!(Jobs::group(&id).unwrap().lane_seed, None);
+        assert_eq!(DrawnLately::<Test>::get().into_inner(), [id]);
+        assert_ok!(Jobs::do_try_state());
+        let drawn_in = [7; 32];
+        System::initialize(&3, &drawn_in.into(), &Default::default());
+        Jobs::on_initialize(3);
+        let seed = Some(lanes::seed(&drawn_in, &id));
+        assert_eq!(Jobs::group(&id).unwrap().lane_seed, seed);
+        assert!(DrawnLately::<Test>::get().is_empty());
+        // Later blocks change nothing, nor does who takes over.
+        System::initialize(&4, &[8; 32].into(), &Default::default());
+        Jobs::on_initialize(4);
+        clock_to(STALL);
+        free_of_charge(take_over(&members(id)[1], id));
+        assert_eq!(Jobs::group(&id).unwrap().lane_seed, seed);
+    });
+}
+
+#[test]
+fn a_job_that_is_over_has_no_seed_of_lanes() {
+    on_new_chain(|| {
+        let id = submitted();
+        next_block();
+        next_block();
+        assert!(Jobs::group(&id).unwrap().lane_seed.is_some());
+        let all = members(id);
+        free_of_charge(settle(&all[0], certified(batch(id, 0, 0..10))));
+        pass_window();
+        assert_eq!(Jobs::group(&id), None);
+        // Nor is it kept of one that was drawn and is forgotten before the next block.
+        DrawnLately::<Test>::put(BoundedVec::truncate_from(vec![id]));
+        next_block();
+        assert_eq!(Jobs::group(&id), None);
+        assert!(DrawnLately::<Test>::get().is_empty());
     });
 }
 
