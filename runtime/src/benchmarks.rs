@@ -68,6 +68,7 @@ pub(crate) fn stage(facts: Facts) {
         group,
         device,
         worker_bond,
+        lane_seed,
         ..
     } = facts;
     let members = group.into_iter().map(|member| {
@@ -87,6 +88,7 @@ pub(crate) fn stage(facts: Facts) {
         members: frame_support::BoundedVec::truncate_from(members.collect()),
         turn: 0,
         since: 0,
+        lane_seed,
     };
     if let Some(batch) = batch {
         stage_batch(&job_id, &mut job, batch, &group);

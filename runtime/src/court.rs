@@ -46,6 +46,7 @@ impl Court for ChainCourt {
         let batch = subject
             .batch
             .and_then(|sequence| batch_facts(&subject.job, sequence, group.as_ref()));
+        let lane_seed = group.as_ref().and_then(|group| group.lane_seed);
         let members: Vec<_> = group.iter().flat_map(|group| &group.members).collect();
         let referees = members.iter().map(|member| member.node).collect();
         let group = members.into_iter().map(|member| Member {
@@ -66,6 +67,7 @@ impl Court for ChainCourt {
             referees,
             device,
             worker_bond,
+            lane_seed,
             seed: None,
             stakes: stakes(&Params::current()),
         })

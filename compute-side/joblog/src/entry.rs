@@ -49,6 +49,9 @@ pub enum Entry {
         engine: Digest,
         /// The finalised block at which the chain says so of device and account.
         at: BlockNumber,
+        /// In how many lanes it was given, see [`quern_primitives::lanes`]: the greatest number of which the
+        /// account was in the replica's; 1 if the replica was for all.
+        lanes: u8,
     },
     /// A device committed itself to a result.
     #[codec(index = 3)]

@@ -3,7 +3,7 @@
 //! | bytes | field |
 //! | ---: | --- |
 //! | 4 | `QRNL` |
-//! | 1 | version, 2 |
+//! | 1 | version, 3 |
 //! | 32 | genesis hash of the chain |
 //! | 32 | job |
 //! | | each block: its length (4, little-endian) and its bytes |
@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 use quern_primitives::ids::{GenesisHash, JobId};
 
 /// What a file of a log begins with, its version included.
-const MAGIC: [u8; 5] = *b"QRNL\x02";
+const MAGIC: [u8; 5] = *b"QRNL\x03";
 
 /// The end of a file.
 pub const END: [u8; 4] = [0; 4];

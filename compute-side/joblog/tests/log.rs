@@ -55,6 +55,7 @@ fn entry(n: u32) -> Entry {
             account: AccountId::new([n as u8; 32]),
             engine: Digest([7; 32]),
             at: n,
+            lanes: 1,
         },
     }
 }

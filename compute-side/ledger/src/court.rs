@@ -63,6 +63,7 @@ impl State {
             Some(account) => self.slashable_of_worker(account).await?,
             None => Amount::MIN,
         };
+        let lane_seed = group.as_ref().and_then(|group| group.lane_seed);
         let params = self.params().await?;
         Ok(Some(Facts {
             genesis,
@@ -73,6 +74,7 @@ impl State {
             referees,
             device,
             worker_bond,
+            lane_seed,
             seed: None,
             stakes: Stakes {
                 masternode_slash: params.bond_per_masternode,

@@ -114,6 +114,7 @@ struct OwnFacts {
     job: Job,
     account: AccountId,
     engines: Engines,
+    lane_seed: Option<Digest>,
     sightings: Arc<Sightings>,
     /// The key with which the block that is followed is signed, and the engine that it names, if it was
     /// written before this start.
@@ -185,6 +186,10 @@ impl ChainFacts for OwnFacts {
     fn device(&self, device: &DeviceId, at: BlockNumber) -> Option<DeviceFacts> {
         let unseen = self.unseen.borrow().get(&(*device, at)).cloned();
         unseen.or_else(|| self.sightings.at(device, at))
+    }
+
+    fn lane_seed(&self) -> Option<Digest> {
+        self.lane_seed
     }
 
     fn engine(&self, class: Class) -> Digest {
@@ -305,7 +310,8 @@ impl Checks {
             btree_map::Entry::Occupied(known) => known.into_mut(),
             btree_map::Entry::Vacant(place) => {
                 let found = jobs.find(id).ok_or(Refused::NotOpen)?;
-                place.insert(begin(books, found, (&log, batch))?)
+                let seed = jobs.lane_seed(id);
+                place.insert(begin(books, found, seed, (&log, batch))?)
             }
         };
         followed.catch_up(&log, books.started_ms)?;
@@ -318,6 +324,7 @@ impl Checks {
 fn begin(
     books: &Books,
     (job, input_roots): (Job, Vec<Digest>),
+    lane_seed: Option<Digest>,
     (log, batch): (&JobLog, &Batch),
 ) -> Result<Followed, Refused> {
     let facts = OwnFacts {
@@ -326,6 +333,7 @@ fn begin(
         job,
         account: books.account.id(),
         engines: books.engines,
+        lane_seed,
         sightings: books.sightings.clone(),
         writer: Cell::new(books.node.public()),
         engine: Cell::new(None),

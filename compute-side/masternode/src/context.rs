@@ -39,6 +39,8 @@ pub(crate) struct JobContext {
     questions: Box<[OnceLock<Digest>]>,
     /// The program's length, once it was asked for.
     program_bytes: OnceLock<u32>,
+    /// What the job's lanes follow from, once the core was told.
+    lane_seed: OnceLock<Digest>,
 }
 
 impl JobContext {
@@ -58,11 +60,13 @@ impl JobContext {
             incoming,
             allowed: Allowed::by(submission),
             program_bytes: OnceLock::new(),
+            lane_seed: OnceLock::new(),
         }
     }
 
     /// What the core must know of the job. Shards that come from now on it hears of apart.
     pub(crate) fn plan(&self, seed: [u8; 32], settled: BTreeSet<TaskIndex>) -> JobPlan {
+        self.lane_seed.get_or_init(|| Digest(seed));
         JobPlan {
             input_roots: self.input_roots(),
             missing: self.incoming.missing(),
@@ -70,6 +74,11 @@ impl JobContext {
             seed,
             trust_seed: self.key.trust_seed(&self.manifest.job()),
         }
+    }
+
+    /// What the job's lanes follow from, as the core was told.
+    pub(crate) fn lane_seed(&self) -> Option<Digest> {
+        self.lane_seed.get().copied()
     }
 
     /// The chunk root of each sealed shard, in task order.

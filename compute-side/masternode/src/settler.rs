@@ -96,6 +96,11 @@ pub trait OpenJobs: Send + Sync {
     /// A job as the chain last had it, and the chunk root of each sealed shard, in task order; none as long
     /// as its manifest or its key is not here.
     fn find(&self, job: JobId) -> Option<(Job, Vec<Digest>)>;
+
+    /// What a job's lanes follow from; none where that is not known, and not looked at.
+    fn lane_seed(&self, _job: JobId) -> Option<Digest> {
+        None
+    }
 }
 
 /// What to send.

@@ -52,7 +52,7 @@ const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta/1");
 const LOGS: &str = "logs";
 
 /// Signed blocks, and notes beside them.
-const VERSION: [u8; 1] = [5];
+const VERSION: [u8; 1] = [6];
 
 /// A sealed key: what it is encapsulated in, and the key with its tag.
 pub(crate) type SealedParts = ([u8; 32], [u8; 48]);

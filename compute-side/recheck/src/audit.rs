@@ -61,6 +61,7 @@ pub struct JobAudit<F> {
     unsettled: Vec<BatchSequence>,
     differences: Vec<Difference>,
     verdicts: u64,
+    given_in: BTreeMap<u8, u64>,
 }
 
 /// How it was held to the job which shards the devices read.
@@ -86,6 +87,8 @@ pub struct Audited {
     pub entries: u64,
     /// Verdicts among these.
     pub verdicts: u64,
+    /// How many replicas were given in how many lanes, as the log claims; in one are those that were for all.
+    pub given_in: BTreeMap<u8, u64>,
     /// Batches that log and chain have.
     pub batches: u64,
     /// Batches of the log that the chain has not settled, and may never.
@@ -148,6 +151,7 @@ impl<F: ChainFacts> JobAudit<F> {
             unsettled: Vec::new(),
             differences: Vec::new(),
             verdicts: 0,
+            given_in: BTreeMap::new(),
         })
     }
 
@@ -314,6 +318,10 @@ impl<F: ChainFacts> JobAudit<F> {
             .compare_head(header, head, &mut self.differences);
         for (position, entry) in block.positions() {
             match entry {
+                Entry::Assigned { lanes, .. } => {
+                    let given = self.given_in.entry(*lanes).or_default();
+                    *given = given.saturating_add(1);
+                }
                 Entry::Revealed { receipt, .. } => self.read_input(receipt, position),
                 Entry::Judged { verdict } => {
                     self.verdicts = self.verdicts.saturating_add(1);
@@ -420,6 +428,7 @@ impl<F: ChainFacts> JobAudit<F> {
             blocks: replay.next_index(),
             entries: replay.next_position(),
             verdicts: self.verdicts,
+            given_in: self.given_in,
             batches: self.seen.len() as u64,
             unsettled: self.unsettled,
             untold,

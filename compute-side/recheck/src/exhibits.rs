@@ -85,10 +85,13 @@ impl Exhibits<'_> {
                 first: Box::new(self.logged(*first)?),
                 second: Box::new(self.logged(*second)?),
             }),
-            RecheckFault::Assignment { position, .. } => Some(Evidence::Assignment {
-                batch,
-                entry: Box::new(self.certified(*position)?),
-            }),
+            RecheckFault::Assignment { position, why, .. } => {
+                let entry = Box::new(self.certified(*position)?);
+                Some(match why.is_of_lanes() {
+                    true => Evidence::OtherLane { batch, entry },
+                    false => Evidence::Assignment { batch, entry },
+                })
+            }
             RecheckFault::Reveal { receipt, why, .. } => self.of_receipt(receipt, *why),
             RecheckFault::Referee { task, .. } => {
                 let verdict = self.verdict(*task)?;

@@ -53,6 +53,11 @@ pub trait ChainFacts {
     /// The grid's engine for a class.
     fn engine(&self, class: Class) -> Digest;
 
+    /// What the lanes of the job's tasks follow from; `None` where that is not known, and not looked at.
+    fn lane_seed(&self) -> Option<Digest> {
+        None
+    }
+
     /// The commitment to what a task asks beside its input, which receipts state. None who does not have the
     /// job's key knows it.
     fn question(&self, _task: TaskIndex) -> Option<Digest> {

@@ -316,6 +316,25 @@ pub enum AssignmentFault {
     /// It lost the task before.
     #[error("it lost the task before")]
     Excluded,
+    /// A task of the job never has so many lanes.
+    #[error("a task of the job never has {lanes} lanes")]
+    NoSuchLanes {
+        /// How many the log claims.
+        lanes: u8,
+    },
+    /// Its account is not in the replica's lane, by the job's seed.
+    #[error("its account is not in the replica's lane of {lanes}")]
+    OtherLane {
+        /// How many there were, as the log claims.
+        lanes: u8,
+    },
+}
+
+impl AssignmentFault {
+    /// Whether it is about lanes, which the chain can tell whoever has the device.
+    pub fn is_of_lanes(&self) -> bool {
+        matches!(self, Self::NoSuchLanes { .. } | Self::OtherLane { .. })
+    }
 }
 
 /// Why a receipt is not one of its replica.

@@ -191,6 +191,7 @@ mod tests {
             referees: vec![],
             device: None,
             worker_bond: 0,
+            lane_seed: None,
             seed: None,
             stakes: Stakes {
                 masternode_slash: 700,

@@ -21,6 +21,7 @@ use quern_primitives::{
     ids::{
         AccountId, BatchSequence, BlockNumber, DeviceId, Digest, NodeKey, ReplicaIndex, TaskIndex,
     },
+    lanes::{self, Draw},
     log::{SignedAcknowledgement, SignedCommitment},
     merkle::Tree,
     receipt::{Exit, SignedReceipt},
@@ -66,6 +67,7 @@ struct Assigned {
     account: AccountId,
     engine: Digest,
     at: BlockNumber,
+    lanes: u8,
 }
 
 impl<F: ChainFacts> Recheck<F> {
@@ -279,6 +281,7 @@ impl<F: ChainFacts> Recheck<F> {
                 account,
                 engine,
                 at,
+                lanes,
             } => {
                 let assigned = Assigned {
                     task,
@@ -287,6 +290,7 @@ impl<F: ChainFacts> Recheck<F> {
                     account,
                     engine,
                     at,
+                    lanes,
                 };
                 return self.assigned(position, assigned);
             }
@@ -375,14 +379,15 @@ impl<F: ChainFacts> Recheck<F> {
         let given = Given {
             position,
             device: it.device,
-            account: it.account,
+            account: it.account.clone(),
             engine: it.engine,
             trust: Trust::of(self.trust_seed.as_ref(), it.task, &it.device, row),
             commitment: None,
         };
+        let is_of_lane = self.check_lane(&it);
         let open = self.open(it.task).map_err(|why| order(position, why))?;
         let may_have = match is_grids {
-            true => open.give(it.replica, given, facts),
+            true => open.give(it.replica, given, facts).and(is_of_lane),
             false => Err(AssignmentFault::OtherEngine),
         };
         may_have.map_err(|why| RecheckFault::Assignment {
@@ -392,6 +397,22 @@ impl<F: ChainFacts> Recheck<F> {
             device: it.device,
             why,
         })
+    }
+
+    /// Whether an account is in the lane in which the log says that it was given a replica.
+    fn check_lane(&self, it: &Assigned) -> Result<(), AssignmentFault> {
+        let replicas = self.facts.job().submission.agreement.replicas();
+        if !lanes::can_be(it.lanes, replicas) {
+            return Err(AssignmentFault::NoSuchLanes { lanes: it.lanes });
+        }
+        let seed = self.facts.lane_seed();
+        let is_its = seed.is_none_or(|seed| {
+            Draw::of(&seed.0, &it.account).is_for(it.task, it.replica, it.lanes)
+        });
+        match is_its {
+            true => Ok(()),
+            false => Err(AssignmentFault::OtherLane { lanes: it.lanes }),
+        }
     }
 
     fn committed(&mut self, position: u64, signed: SignedCommitment) -> Result<(), RecheckFault> {

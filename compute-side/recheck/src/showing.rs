@@ -413,6 +413,7 @@ fn needs_verdicts(evidence: &Evidence) -> bool {
         | Evidence::Answers { .. }
         | Evidence::WrongAnswer(_)
         | Evidence::FalseReport(_)
-        | Evidence::OtherBatch { .. } => false,
+        | Evidence::OtherBatch { .. }
+        | Evidence::OtherLane { .. } => false,
     }
 }

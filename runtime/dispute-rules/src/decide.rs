@@ -68,5 +68,6 @@ pub fn decide<S: Signatures>(
         Evidence::WrongAnswer(it) => worker::wrong_answer(it, facts, signatures),
         Evidence::FalseReport(it) => referees::false_report(it, facts, signatures),
         Evidence::OtherBatch { entry, .. } => twice::batches(entry, facts, signatures),
+        Evidence::OtherLane { entry, .. } => worker::lane(entry, facts, signatures),
     }
 }

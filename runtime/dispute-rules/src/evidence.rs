@@ -278,6 +278,14 @@ pub enum Evidence {
         /// The entry that has the other one, under a header that the batch's own coordinator signed.
         entry: Box<Logged>,
     },
+    /// A replica was given in a lane in which its account is not.
+    #[codec(index = 15)]
+    OtherLane {
+        /// The batch whose log has it.
+        batch: BatchName,
+        /// The entry.
+        entry: Box<Certified>,
+    },
 }
 
 /// What a coordinator may keep to itself.
@@ -346,7 +354,9 @@ impl Evidence {
             | Self::Payouts { batch }
             | Self::Omission { batch, .. }
             | Self::Withheld { batch, .. }
-            | Self::OtherBatch { batch, .. } => about(batch),
+            | Self::OtherBatch { batch, .. }
+            // By the account that the entry names, whoever has the device now.
+            | Self::OtherLane { batch, .. } => about(batch),
             Self::Blocks { fork, .. } | Self::Certificates { fork, .. } => {
                 of_log(fork.first.payload.job)
             }

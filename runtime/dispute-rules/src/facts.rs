@@ -104,6 +104,8 @@ pub struct Facts {
     /// What the account that may be found guilty has bonded: [`crate::Subject::account`]'s, or where
     /// that is none, the device's account's.
     pub worker_bond: Amount,
+    /// What the lanes of the job's tasks follow from, once the block after the draw has it.
+    pub lane_seed: Option<Digest>,
     /// What says which device is believed alone with which task. It follows from the job's key, so the chain
     /// does not have it and tells none; who has it from the owner finds more.
     pub seed: Option<[u8; 32]>,

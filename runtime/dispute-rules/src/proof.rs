@@ -30,6 +30,8 @@ pub struct Assigned {
     pub engine: Digest,
     /// The block at which the chain says so of device and account.
     pub at: BlockNumber,
+    /// In how many lanes it was given.
+    pub lanes: u8,
 }
 
 /// Reads a thing that is all there is; nothing may follow it.
@@ -87,6 +89,7 @@ impl Logged {
                 account,
                 engine,
                 at,
+                lanes,
             } => Some(Assigned {
                 task,
                 replica,
@@ -94,6 +97,7 @@ impl Logged {
                 account,
                 engine,
                 at,
+                lanes,
             }),
             _ => None,
         }

@@ -77,6 +77,9 @@ pub enum Offence {
     /// The batch was settled otherwise than its coordinator wrote it down.
     #[codec(index = 15)]
     OtherBatch,
+    /// A replica was given in a lane in which its account is not, or in as many lanes as there never are.
+    #[codec(index = 16)]
+    OtherLane,
 }
 
 /// Why a verdict is none that the rules give.

@@ -6,12 +6,18 @@
 
 use crate::{
     evidence::{Certified, WrongAnswer},
-    facts::{DeviceFacts, Facts},
+    facts::{BatchFacts, DeviceFacts, Facts},
+    proof::Assigned,
     referees::are_most_referees,
     ruling::{Offence, Refusal, Ruling, convict_batch, convict_worker, unfounded},
     signatures::Signatures,
 };
-use quern_primitives::{ids::AccountId, limits::REPLICAS_PER_TASK_MAX, receipt::SignedReceipt};
+use quern_primitives::{
+    ids::AccountId,
+    lanes::{self, Draw, OPEN_TO_ALL},
+    limits::REPLICAS_PER_TASK_MAX,
+    receipt::SignedReceipt,
+};
 
 /// A replica was given to a device that could not have it.
 pub(crate) fn assignment<S: Signatures>(
@@ -19,13 +25,7 @@ pub(crate) fn assignment<S: Signatures>(
     facts: &Facts,
     signatures: &S,
 ) -> Result<Ruling, Refusal> {
-    let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
-    let position = entry.position_in(batch, facts, signatures)?;
-    // What was given in another batch's stretch is that batch's, and may be another coordinator's.
-    if !(batch.log.first..=batch.log.last).contains(&position) {
-        return Err(Refusal::Unrelated);
-    }
-    let given = entry.logged.assigned().ok_or(Refusal::Unrelated)?;
+    let (given, batch) = given_in_batch(entry, facts, signatures)?;
     let cannot_be = given.task >= facts.job.submission.tasks
         || given.replica >= REPLICAS_PER_TASK_MAX
         || given.at > batch.settled_at;
@@ -45,6 +45,48 @@ pub(crate) fn assignment<S: Signatures>(
         // It belonged to somebody else then, and the chain has forgotten to whom.
         Some(_) => Err(Refusal::Undecidable),
     }
+}
+
+/// A replica was given in a lane in which its account is not, or in as many lanes as no task of the job has.
+///
+/// In how many lanes it was given is the coordinator's word, which nobody could contradict: it knew how many
+/// accounts there were, and who came in vain. So what was for all is no lie. Whether the account is in the
+/// lane that is claimed follows from the seed alone.
+pub(crate) fn lane<S: Signatures>(
+    entry: &Certified,
+    facts: &Facts,
+    signatures: &S,
+) -> Result<Ruling, Refusal> {
+    let (given, _) = given_in_batch(entry, facts, signatures)?;
+    let replicas = facts.job.submission.agreement.replicas();
+    let is_its = match given.lanes {
+        lanes if !lanes::can_be(lanes, replicas) => false,
+        OPEN_TO_ALL => true,
+        lanes => {
+            let seed = facts.lane_seed.ok_or(Refusal::Undecidable)?;
+            Draw::of(&seed.0, &given.account).is_for(given.task, given.replica, lanes)
+        }
+    };
+    match is_its {
+        true => Ok(unfounded(facts)),
+        false => convict_batch(facts, Offence::OtherLane),
+    }
+}
+
+/// An assignment in the stretch of the log that a batch settles. What was given in another batch's stretch
+/// is that batch's, and may be another coordinator's.
+fn given_in_batch<'a, S: Signatures>(
+    entry: &Certified,
+    facts: &'a Facts,
+    signatures: &S,
+) -> Result<(Assigned, &'a BatchFacts), Refusal> {
+    let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
+    let position = entry.position_in(batch, facts, signatures)?;
+    if !(batch.log.first..=batch.log.last).contains(&position) {
+        return Err(Refusal::Unrelated);
+    }
+    let given = entry.logged.assigned().ok_or(Refusal::Unrelated)?;
+    Ok((given, batch))
 }
 
 /// Two answers of one device for one replica.

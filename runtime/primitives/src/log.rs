@@ -60,7 +60,7 @@ pub struct Header {
 }
 
 impl SignedPayload for Header {
-    const DOMAIN: &'static str = "quern/log-block/2";
+    const DOMAIN: &'static str = "quern/log-block/3";
 }
 
 impl Header {

@@ -78,6 +78,7 @@ fn assigned(task: TaskIndex, device: DeviceId) -> Entry {
         account: ACCOUNT,
         engine: Digest([6; 32]),
         at: 1,
+        lanes: 1,
     }
 }
 

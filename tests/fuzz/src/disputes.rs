@@ -60,6 +60,7 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| {
             accepted: 9,
         }),
         worker_bond: BOND,
+        lane_seed: Some(Digest([13; 32])),
         seed: None,
         stakes: Stakes {
             masternode_slash: SLASH,
@@ -180,11 +181,15 @@ pub(crate) fn evidences() -> Vec<Vec<u8>> {
     ];
     let mut entries = log::certified().into_iter();
     let assigned = entries.find(|entry| entry.logged.assigned().is_some());
-    let assignment = assigned.map(|entry| Evidence::Assignment {
-        batch: batch(),
-        entry: Box::new(entry),
+    let given = assigned.into_iter().flat_map(|entry| {
+        let (batch, entry) = (batch(), Box::new(entry));
+        let lane = Evidence::OtherLane {
+            batch,
+            entry: entry.clone(),
+        };
+        [Evidence::Assignment { batch, entry }, lane]
     });
-    let all = answers.chain(others).chain(assignment);
+    let all = answers.chain(others).chain(given);
     all.map(|it| it.encode()).collect()
 }
 

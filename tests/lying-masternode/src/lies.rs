@@ -162,6 +162,7 @@ impl Altering for Liar {
                 mut account,
                 engine,
                 at,
+                lanes,
             } => {
                 let is_lie = self.lie == Lie::Misassign;
                 self.once(job, || {
@@ -177,6 +178,7 @@ impl Altering for Liar {
                     account,
                     engine,
                     at,
+                    lanes,
                 }
             }
             Entry::Ended { end: End::Done } if self.lie == Lie::JudgeTwice => {

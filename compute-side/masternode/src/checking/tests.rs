@@ -32,6 +32,7 @@ const ACCOUNT: AccountId = AccountId::new([3; 32]);
 const COORDINATOR: AccountId = AccountId::new([4; 32]);
 const ENGINE: Digest = Digest([5; 32]);
 const ROOT: Digest = Digest([6; 32]);
+const LANE_SEED: Digest = Digest([11; 32]);
 const FUEL: u64 = 2_000_000_000;
 
 /// The block at which the device was looked up.
@@ -178,6 +179,7 @@ fn entries(verdict: Verdict, batch: Batch) -> Vec<Entry> {
             account: ACCOUNT,
             engine: ENGINE,
             at: AT,
+            lanes: 1,
         },
         Entry::Revealed {
             receipt: receipt(),
@@ -247,6 +249,7 @@ fn checked(written: &Written, sightings: &Arc<Sightings>, batch: &Batch) -> Resu
         job: job(),
         account: COORDINATOR,
         engines: engines(),
+        lane_seed: Some(LANE_SEED),
         sightings: sightings.clone(),
         writer: Cell::new(node().public()),
         engine: Cell::new(None),
@@ -312,6 +315,22 @@ fn an_assignment_is_held_to_what_the_chain_was_seen_to_say() {
     assert!(is_account, "{refused:?}");
     // Where nothing was seen it is as it was written.
     checked(&log, &Arc::default(), &batch(0)).unwrap();
+}
+
+#[test]
+fn no_batch_is_sent_over_a_replica_that_was_given_in_a_lane_that_cannot_be() {
+    let mut entries = entries(verdict(), batch(0));
+    let given = entries.iter_mut().find_map(|entry| match entry {
+        Entry::Assigned { lanes, .. } => Some(lanes),
+        _ => None,
+    });
+    *given.unwrap() = 32;
+    let refused = checked(&written(entries), &seen(), &batch(0)).unwrap_err();
+    let is_of_lanes = matches!(
+        &refused,
+        Refused::Recheck(RecheckFault::Assignment { why, .. }) if why.is_of_lanes()
+    );
+    assert!(is_of_lanes, "{refused:?}");
 }
 
 #[test]

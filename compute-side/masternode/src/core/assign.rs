@@ -58,6 +58,7 @@ impl Core {
                 account: account.clone(),
                 engine,
                 at,
+                lanes: given.lanes,
             };
             let (_, log_position) = self.append(id.job, entry, None, out);
             let takes_ms = given.expected_ms;

@@ -524,6 +524,7 @@ impl ActiveJob {
                 account,
                 engine,
                 at,
+                lanes: _,
             } => {
                 self.written.at = self.written.at.max(at);
                 let watch = Watch::after_restart(now, replica_ms);

@@ -165,6 +165,10 @@ impl OpenJobs for Shared {
     fn find(&self, job: JobId) -> Option<(Job, Vec<Digest>)> {
         Some((self.job(job)?, self.context(job)?.input_roots()))
     }
+
+    fn lane_seed(&self, job: JobId) -> Option<Digest> {
+        self.context(job)?.lane_seed()
+    }
 }
 
 /// Opens the store, which tells the task that owns the core what is written.

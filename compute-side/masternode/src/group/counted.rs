@@ -527,6 +527,7 @@ mod tests {
             members: (0..5).map(member).collect::<Vec<_>>().try_into().unwrap(),
             turn: 1,
             since: 0,
+            lane_seed: None,
         };
         let seat_of = |number: u8| {
             let (account, node) = (AccountId::new([number; 32]), NodeKey([number; 32]));
@@ -550,6 +551,7 @@ mod tests {
             account: AccountId::new([5; 32]),
             engine,
             at: 1,
+            lanes: 1,
         };
         let (own, other) = (KNOWN.engine, Digest([7; 32]));
         let mut copied = Copied::default();

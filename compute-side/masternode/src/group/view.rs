@@ -58,6 +58,8 @@ struct Known {
     devices: BTreeMap<(BlockNumber, DeviceId), Option<DeviceFacts>>,
     coordinators: BTreeMap<BlockNumber, Option<(AccountId, NodeKey)>>,
     members: BTreeSet<NodeKey>,
+    /// What the job's lanes follow from.
+    lane_seed: Option<Digest>,
     /// The highest block that is known to be final.
     finalised: BlockNumber,
 }
@@ -140,9 +142,17 @@ impl ChainView {
             let coordinator = group.as_ref().and_then(|group| group.coordinator());
             let coordinator = coordinator.map(|it| (it.account.clone(), it.node));
             let members = group.iter().flat_map(|group| &group.members);
+            let mut lane_seed = group.as_ref().and_then(|group| group.lane_seed);
+            if group.is_some() && lane_seed.is_none() {
+                // It is noted in the block after the draw, and nothing is given out before.
+                let after = self.state_at(chain, height.saturating_add(1)).await?;
+                let group = after.group(self.id).await?;
+                lane_seed = group.and_then(|group| group.lane_seed);
+            }
             let mut known = self.known();
             known.members.extend(members.map(|member| member.node));
             known.coordinators.insert(*height, coordinator);
+            known.lane_seed = lane_seed.or(known.lane_seed);
         }
         Ok(())
     }
@@ -195,6 +205,10 @@ impl ChainFacts for ChainView {
 
     fn engine(&self, class: Class) -> Digest {
         self.engines.of(class)
+    }
+
+    fn lane_seed(&self) -> Option<Digest> {
+        self.known().lane_seed
     }
 
     fn question(&self, task: TaskIndex) -> Option<Digest> {

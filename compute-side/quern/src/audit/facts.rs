@@ -45,6 +45,8 @@ struct Known {
     devices: BTreeMap<(BlockNumber, DeviceId), DeviceFacts>,
     coordinators: BTreeMap<BlockNumber, (AccountId, NodeKey)>,
     referees: BTreeSet<NodeKey>,
+    /// What the job's lanes follow from.
+    lane_seed: Option<Digest>,
     /// The newest height that was shown to be final.
     newest: BlockNumber,
 }
@@ -95,14 +97,38 @@ impl Gathered {
             let Some(header) = self.final_at(proven, *height).await? else {
                 continue;
             };
-            let (coordinator, referees) = masternodes_of(proven, header.hash(), &self.id).await?;
+            let group = group_at(proven, header.hash(), &self.id).await?;
+            let Some(group) = group else {
+                continue;
+            };
+            let lane_seed = match group.lane_seed {
+                Some(seed) => Some(seed),
+                None => self.seed_after(proven, *height).await?,
+            };
             let mut known = self.known();
+            let referees = group.members.iter().map(|member| member.node);
             known.referees.extend(referees);
-            if let Some(coordinator) = coordinator {
+            known.lane_seed = lane_seed.or(known.lane_seed);
+            if let Some(it) = group.coordinator() {
+                let coordinator = (it.account.clone(), it.node);
                 known.coordinators.insert(*height, coordinator);
             }
         }
         Ok(())
+    }
+
+    /// What the job's lanes follow from, as it is noted in the block after that in which its group was drawn.
+    async fn seed_after(
+        &self,
+        proven: &Proven,
+        drawn_at: BlockNumber,
+    ) -> Result<Option<Digest>, ProvenError> {
+        let after = self.final_at(proven, drawn_at.saturating_add(1)).await?;
+        let Some(header) = after else {
+            return Ok(None);
+        };
+        let group = group_at(proven, header.hash(), &self.id).await?;
+        Ok(group.and_then(|group| group.lane_seed))
     }
 
     /// The block at a height, unless there is none that is final.
@@ -166,6 +192,10 @@ impl ChainFacts for Gathered {
 
     fn engine(&self, class: Class) -> Digest {
         Digest(quern_sandbox::engine_digest(class))
+    }
+
+    fn lane_seed(&self) -> Option<Digest> {
+        self.known().lane_seed
     }
 
     fn question(&self, task: TaskIndex) -> Option<Digest> {
@@ -232,19 +262,13 @@ fn device_in(
     }))
 }
 
-/// Who coordinated the job after a block, and whose word on a task counts.
-async fn masternodes_of(
+/// The masternodes of the job after a block.
+async fn group_at(
     proven: &Proven,
     at: BlockHash,
     job: &JobId,
-) -> Result<(Option<(AccountId, NodeKey)>, Vec<NodeKey>), ProvenError> {
-    let group: Option<Group> = proven.value(at, &keys::group(job)).await?;
-    let Some(group) = group else {
-        return Ok((None, Vec::new()));
-    };
-    let coordinator = group.coordinator().map(|it| (it.account.clone(), it.node));
-    let referees = group.members.iter().map(|member| member.node);
-    Ok((coordinator, referees.collect()))
+) -> Result<Option<Group>, ProvenError> {
+    proven.value(at, &keys::group(job)).await
 }
 
 /// What the chain says of a job and its batches after a block.

@@ -363,6 +363,7 @@ fn logs_of(following: &Following<'_>, audited: &JobAudited) -> Vec<Log> {
             blocks: audited.blocks,
             entries: audited.entries,
             verdicts: audited.verdicts,
+            given_in: audited.given_in.clone(),
         })
     });
     log.collect()

@@ -22,6 +22,7 @@ use quern_primitives::{
 use quern_recheck::{Difference, Filing, Losing, OnChain};
 use serde::Serialize;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -40,6 +41,27 @@ pub(super) struct Log {
     pub(super) blocks: u64,
     pub(super) entries: u64,
     pub(super) verdicts: u64,
+    /// How many replicas were given in how many lanes, as it claims; in one are those that were for all.
+    pub(super) given_in: BTreeMap<u8, u64>,
+}
+
+impl Log {
+    /// In how many lanes replicas were given, the most lanes first.
+    fn lanes_in_words(&self) -> String {
+        let parts = self
+            .given_in
+            .iter()
+            .rev()
+            .map(|(lanes, count)| match lanes {
+                1 => format!("{count} to all"),
+                lanes => format!("{count} in {lanes} lanes"),
+            });
+        let parts: Vec<_> = parts.collect();
+        match parts.is_empty() {
+            true => "nothing".into(),
+            false => parts.join(", "),
+        }
+    }
 }
 
 /// What is told beside differences.
@@ -357,6 +379,7 @@ impl Output for JobReport {
                         log.blocks, log.entries, log.verdicts
                     ),
                 ),
+                ("given out", log.lanes_in_words()),
             ]));
         }
         lines.push(fields(&[

@@ -26,6 +26,7 @@ pub(super) fn offence(offence: Offence) -> &'static str {
         Offence::WrongAnswer => "a device's answer is not what most of the group computed",
         Offence::FalseReport => "a referee's report is not what most of the group computed",
         Offence::OtherBatch => "a batch was settled otherwise than its coordinator wrote it down",
+        Offence::OtherLane => "a replica was given in a lane in which its account is not",
     }
 }
 
@@ -106,5 +107,6 @@ pub(super) fn evidence(evidence: &Evidence) -> &'static str {
         Evidence::OtherBatch { .. } => {
             "a batch was settled otherwise than its coordinator wrote it down"
         }
+        Evidence::OtherLane { .. } => "a replica was given in a lane in which its account is not",
     }
 }

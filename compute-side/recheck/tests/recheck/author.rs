@@ -2,7 +2,8 @@
 //! that chance brings. What a verdict has to be is counted here, and not asked of the judge.
 
 use crate::world::{
-    COORDINATOR, DEVICES, Dice, Facts, HERE, JOB, SEED, account, device_key, node, referee,
+    COORDINATOR, DEVICES, Dice, Facts, HERE, JOB, SEED, account, device_key, lanes_for, node,
+    referee,
 };
 use codec::Encode;
 use quern_job_rules::{
@@ -292,6 +293,7 @@ impl Author {
             account: account(device),
             engine: Digest([13; 32]),
             at: self.at,
+            lanes: lanes_for(&self.facts.job, &account(device), run.task, replica),
         });
     }
 

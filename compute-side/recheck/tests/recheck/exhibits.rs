@@ -4,23 +4,25 @@ use crate::{
     author::{Story, story},
     honest::agreements,
     lies::{honest, is_paid, place},
-    world::{HERE, JOB, blocks, follow, node, roots},
+    world::{HERE, JOB, LANE_SEED, blocks, follow, node, roots},
 };
 use codec::Encode;
 use proptest::prelude::*;
 use quern_dispute_rules::{
-    Evidence, Facts, Ruling, Sum,
+    Ed25519, Evidence, Facts, Ruling, Sum, decide,
     evidence::BatchName,
     facts::{BatchFacts, Member, Stakes},
+    ruling::Offence,
     verdict::{lie_in, receipt_digest},
 };
 use quern_joblog::{Entry, Fork, LogFault};
 use quern_primitives::{
     batch::Batch,
     ids::AccountId,
+    lanes::Draw,
     verdict::{Finding, Verdict},
 };
-use quern_recheck::{BatchFault, Exhibits, RecheckFault, Shown};
+use quern_recheck::{BatchFault, Dispute, Exhibits, RecheckFault, Shown};
 use std::collections::BTreeMap;
 
 /// What a member has of a story whose first batch is disputed.
@@ -205,6 +207,45 @@ fn a_fork_is_shown_as_it_was_found() {
 }
 
 #[test]
+fn an_assignment_in_another_lane_is_shown_as_that_and_convicts() {
+    for lanes in [2, 4, 8, 16, 32, 3] {
+        let mut story = honest();
+        let is_of_another = |it: &Entry| match it {
+            Entry::Assigned {
+                task,
+                replica,
+                account,
+                ..
+            } => !Draw::of(&LANE_SEED.0, account).is_for(*task, *replica, lanes),
+            _ => false,
+        };
+        let at = place(&story.entries, is_of_another);
+        if let Entry::Assigned { lanes: claimed, .. } = &mut story.entries[at] {
+            *claimed = lanes;
+        }
+        let fault = follow(&story.facts, &story.entries, 6).unwrap_err();
+        assert_eq!(fault.dispute(), Some(Dispute::Assignment));
+        let Some(evidence) = shown(&story, &fault) else {
+            panic!("{fault}");
+        };
+        let Evidence::OtherLane { entry, .. } = &evidence else {
+            panic!("{evidence:?}");
+        };
+        assert_eq!(entry.logged.position(), Some(at as u64));
+        let mut facts = chain_facts(&story, &story.batches[0]);
+        let blocks = blocks(&story.entries, 6);
+        let batch = facts.batch.as_mut().unwrap();
+        batch.heads = vec![blocks.last().unwrap().header.payload.hash(&HERE)];
+        batch.log.last = story.entries.len() as u64;
+        let ruling = decide(&evidence, &facts, &Ed25519);
+        assert!(
+            matches!(&ruling, Ok(Ruling::Convicted(it)) if it.offence == Offence::OtherLane),
+            "{ruling:?}"
+        );
+    }
+}
+
+#[test]
 fn what_no_dispute_is_about_is_not_shown() {
     let story = honest();
     for fault in [RecheckFault::NoTariff, RecheckFault::InputRoots] {
@@ -241,6 +282,7 @@ pub(crate) fn chain_facts(story: &Story, batch: &Batch) -> Facts {
         referees: vec![],
         device: None,
         worker_bond: 0,
+        lane_seed: Some(LANE_SEED),
         seed: None,
         stakes: Stakes {
             masternode_slash: 1,

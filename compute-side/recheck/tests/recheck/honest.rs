@@ -220,6 +220,7 @@ pub(crate) fn assigned(replica: u8, device: usize) -> Entry {
         account: account(device),
         engine: Digest([13; 32]),
         at: 2,
+        lanes: 1,
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crate::{
     author::{Story, receipt, story},
-    world::{DEVICES, FUEL_MAX, HERE, JOB, account, device_key, follow, node, referee},
+    world::{DEVICES, FUEL_MAX, HERE, JOB, LANE_SEED, account, device_key, follow, node, referee},
 };
 use quern_joblog::{Entry, RefereeWord};
 use quern_primitives::{
     batch::Batch,
     ids::{Digest, GenesisHash, JobId, RevealSalt},
     job::Agreement,
+    lanes::Draw,
     log::RefereeReport,
     payload::NodeSecret,
     receipt::{Exit, Receipt},
@@ -428,6 +429,47 @@ fn a_device_gets_only_what_it_may_have() {
         }),
         AssignmentFault::NoSuchReplica
     );
+    for claimed in [0, 3, 12, 33, 64, u8::MAX] {
+        let (_, fault) = refused_assignment(|entry| {
+            if let Entry::Assigned { lanes, .. } = entry {
+                *lanes = claimed;
+            }
+        });
+        assert_eq!(fault, AssignmentFault::NoSuchLanes { lanes: claimed });
+    }
+}
+
+fn refused_assignment(change: impl FnOnce(&mut Entry)) -> (u64, AssignmentFault) {
+    match refused(is_assigned, change) {
+        (place, RecheckFault::Assignment { why, .. }) => (place, why),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_account_gets_nothing_in_a_lane_in_which_it_is_not() {
+    for claimed in [2, 4, 8, 16, 32] {
+        let is_of_another = |it: &Entry| match it {
+            Entry::Assigned {
+                task,
+                replica,
+                account,
+                ..
+            } => !Draw::of(&LANE_SEED.0, account).is_for(*task, *replica, claimed),
+            _ => false,
+        };
+        let (position, fault) = refused(is_of_another, |entry| {
+            if let Entry::Assigned { lanes, .. } = entry {
+                *lanes = claimed;
+            }
+        });
+        assert_eq!(fault.positions(), [position]);
+        assert!(matches!(
+            fault,
+            RecheckFault::Assignment { why: AssignmentFault::OtherLane { lanes }, .. }
+                if lanes == claimed
+        ));
+    }
 }
 
 #[test]
@@ -441,6 +483,7 @@ fn an_account_never_has_two_replicas_of_a_task() {
         account: by,
         engine,
         at,
+        ..
     } = story.entries[place].clone()
     else {
         panic!("no assignment");
@@ -456,6 +499,7 @@ fn an_account_never_has_two_replicas_of_a_task() {
         account: by,
         engine,
         at,
+        lanes: 1,
     });
     let fault = follow(&story.facts, &story.entries, 6).unwrap_err();
     assert!(matches!(

@@ -58,6 +58,7 @@ fn alone(facts: &Facts, task: u32, device: usize) -> Vec<Entry> {
             account,
             engine: Digest([13; 32]),
             at: 2,
+            lanes: 1,
         },
         Entry::Committed {
             commitment: commitment(&receipt.payload, device),

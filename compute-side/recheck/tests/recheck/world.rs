@@ -9,6 +9,7 @@ use quern_primitives::{
         SealingKey,
     },
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Referees, Submission},
+    lanes::{self, Draw, LANES_MAX},
     merkle::Tree,
     params::Terms,
     payload::{DeviceKey, NodeSecret},
@@ -18,6 +19,7 @@ use quern_recheck::{ChainFacts, DeviceFacts, Recheck, RecheckFault};
 pub(crate) const HERE: GenesisHash = GenesisHash([1; 32]);
 pub(crate) const JOB: JobId = JobId([2; 32]);
 pub(crate) const SEED: [u8; 32] = [3; 32];
+pub(crate) const LANE_SEED: Digest = Digest([5; 32]);
 pub(crate) const COORDINATOR: AccountId = AccountId::new([4; 32]);
 pub(crate) const FUEL_MAX: u64 = 1_000_000_000_000;
 
@@ -180,9 +182,26 @@ impl ChainFacts for Facts {
         Digest([13; 32])
     }
 
+    fn lane_seed(&self) -> Option<Digest> {
+        Some(LANE_SEED)
+    }
+
     fn question(&self, _: u32) -> Option<Digest> {
         Some(Digest([46; 32]))
     }
+}
+
+/// The most lanes of which one has a replica for an account.
+pub(crate) fn lanes_for(job: &Job, by: &AccountId, task: u32, replica: u8) -> u8 {
+    let (draw, replicas) = (
+        Draw::of(&LANE_SEED.0, by),
+        job.submission.agreement.replicas(),
+    );
+    let can_be = (1..=LANES_MAX)
+        .rev()
+        .filter(|it| lanes::can_be(*it, replicas));
+    let mut its = can_be.filter(|it| draw.is_for(task, replica, *it));
+    its.next().unwrap()
 }
 
 /// Entries as signed blocks of so many.

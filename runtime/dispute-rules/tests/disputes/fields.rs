@@ -301,6 +301,7 @@ variants! {
         Assignment { batch, entry }
         Answers { first, second }
         OtherBatch { batch, entry }
+        OtherLane { batch, entry }
         ; WrongAnswer FalseReport
     }
     Withheld {

@@ -123,10 +123,16 @@ pub(crate) fn all_evidence(world: &World) -> Vec<Evidence> {
     for (position, entry) in world.entries.iter().enumerate() {
         let certified = Box::new(world.certified(position as u64));
         match entry {
-            Entry::Assigned { .. } => all.push(Evidence::Assignment {
-                batch,
-                entry: certified,
-            }),
+            Entry::Assigned { .. } => all.extend([
+                Evidence::Assignment {
+                    batch,
+                    entry: certified.clone(),
+                },
+                Evidence::OtherLane {
+                    batch,
+                    entry: certified,
+                },
+            ]),
             Entry::Judged { verdict } => {
                 all.extend(
                     world

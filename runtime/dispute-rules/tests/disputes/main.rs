@@ -6,6 +6,7 @@ mod far;
 mod fields;
 mod honest;
 mod hostile;
+mod lanes;
 mod lies;
 mod mutated;
 mod reports;

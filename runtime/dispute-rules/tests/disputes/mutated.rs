@@ -9,6 +9,7 @@ use crate::{
         summed_over, wrong_answer,
     },
     hostile::two_answers,
+    lanes::in_another_lane,
     lies::{
         UNANIMOUS, with_assignment, with_other_verdict, with_receipt, with_verdict,
         without_assignment,
@@ -54,7 +55,8 @@ fn convicts_at_once(evidence: &Evidence) -> bool {
         | Evidence::Answers { .. }
         | Evidence::WrongAnswer(_)
         | Evidence::FalseReport(_)
-        | Evidence::OtherBatch { .. } => true,
+        | Evidence::OtherBatch { .. }
+        | Evidence::OtherLane { .. } => true,
         Evidence::Payouts { .. } | Evidence::Withheld { .. } => false,
     }
 }
@@ -68,7 +70,8 @@ fn essence(evidence: &Evidence) -> Evidence {
         Evidence::Receipt { input, .. } => *input = None,
         Evidence::Unassigned { entry, .. }
         | Evidence::OtherVerdict { entry, .. }
-        | Evidence::Assignment { entry, .. } => entry.logged.header.signature = blank,
+        | Evidence::Assignment { entry, .. }
+        | Evidence::OtherLane { entry, .. } => entry.logged.header.signature = blank,
         Evidence::WrongAnswer(it) => it.assignment.logged.header.signature = blank,
         Evidence::Verdict { .. }
         | Evidence::Blocks { .. }
@@ -137,6 +140,7 @@ fn lies() -> Vec<(World, Evidence)> {
         (lied_to, wrong),
         (small(), false_report(1, 7, 0)),
         with_other_batch(),
+        in_another_lane(),
     ];
     all.extend([false, true].map(written_twice));
     all

@@ -3,6 +3,7 @@
 
 use crate::{
     honest::ruled,
+    lanes::in_another_lane,
     lies::{assert_batch_struck, usual, with_assignment, with_other_verdict, without_assignment},
     world::{HERE, World},
 };
@@ -15,7 +16,8 @@ fn shown(evidence: &mut Evidence) -> &mut Certified {
     match evidence {
         Evidence::Unassigned { entry, .. }
         | Evidence::OtherVerdict { entry, .. }
-        | Evidence::Assignment { entry, .. } => entry,
+        | Evidence::Assignment { entry, .. }
+        | Evidence::OtherLane { entry, .. } => entry,
         other => panic!("{other:?} shows no entry"),
     }
 }
@@ -51,6 +53,7 @@ fn what_the_coordinator_before_wrote_is_held_against_nobody_who_came_after() {
         [
             (without_assignment(other_assignment), Offence::Unassigned),
             (with_assignment(false_assignment), Offence::Assignment),
+            (in_another_lane(), Offence::OtherLane),
         ]
     };
     for (lie, _) in lies() {

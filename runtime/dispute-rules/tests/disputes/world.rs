@@ -18,6 +18,7 @@ use quern_primitives::{
     device::{Class, RecordChange},
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Escrow, Job, JobState, Preferences, Referees, Submission},
+    lanes::{self, Draw, LANES_MAX},
     log::{Acknowledgement, Commitment, RefereeReport, SignedAcknowledgement, SignedRefereeReport},
     merkle::Tree,
     params::Terms,
@@ -33,6 +34,7 @@ pub(crate) const ELSEWHERE: GenesisHash = GenesisHash([2; 32]);
 pub(crate) const JOB: JobId = JobId([3; 32]);
 pub(crate) const ENGINE: Digest = Digest([13; 32]);
 pub(crate) const SEED: [u8; 32] = [5; 32];
+pub(crate) const LANE_SEED: Digest = Digest([6; 32]);
 pub(crate) const DEVICES: usize = 8;
 pub(crate) const SEQUENCE: u32 = 4;
 const ACCEPTED: u32 = 40;
@@ -283,6 +285,7 @@ impl Author {
             account: account(device),
             engine: ENGINE,
             at: 5,
+            lanes: lanes_for(&self.job, &account(device), task, replica),
         });
         let (finding, receipt) = match deed {
             Deed::Says(value) => {
@@ -553,6 +556,19 @@ pub(crate) fn batch_of(verdicts: &[Verdict], entries: u64) -> Batch {
     }
 }
 
+/// The most lanes of which one has a replica for an account.
+pub(crate) fn lanes_for(job: &Job, by: &AccountId, task: u32, replica: u8) -> u8 {
+    let (draw, replicas) = (
+        Draw::of(&LANE_SEED.0, by),
+        job.submission.agreement.replicas(),
+    );
+    let can_be = (1..=LANES_MAX)
+        .rev()
+        .filter(|it| lanes::can_be(*it, replicas));
+    let mut its = can_be.filter(|it| draw.is_for(task, replica, *it));
+    its.next().unwrap()
+}
+
 fn facts(job: Job) -> Facts {
     Facts {
         genesis: HERE,
@@ -569,6 +585,7 @@ fn facts(job: Job) -> Facts {
         referees: (0..3).map(|it| node(it).public()).collect(),
         device: None,
         worker_bond: 50,
+        lane_seed: Some(LANE_SEED),
         seed: Some(SEED),
         stakes: Stakes {
             masternode_slash: 700,

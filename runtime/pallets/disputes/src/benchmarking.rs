@@ -123,6 +123,7 @@ fn wrong_answer<T: Config>() -> Result<(Evidence, Facts), BenchmarkError> {
         account: worker(0),
         engine,
         at: 5,
+        lanes: 1,
     };
     let mut nodes = vec![];
     for member in &mut facts.group {

@@ -192,6 +192,7 @@ impl Staged {
                 accepted: 40,
             }),
             worker_bond: 20 * BYTECHIP,
+            lane_seed: Some(Digest([9; 32])),
             seed: None,
             stakes: Stakes {
                 masternode_slash: 1_000 * BYTECHIP,

@@ -215,6 +215,7 @@ impl Case {
                 account: worker.to_account_id(),
                 engine: ENGINE,
                 at,
+                lanes: 1,
             });
             let receipt = self.receipt(task, number, log_position, answer(task));
             let digest = receipt_digest(&receipt);

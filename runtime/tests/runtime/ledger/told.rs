@@ -60,10 +60,12 @@ pub(crate) enum Lie {
     Stranger,
     /// The log has another batch.
     Batch,
+    /// The log gives the replica in more lanes than there ever are.
+    Lane,
 }
 
 impl Lie {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Leaf,
         Self::Price,
         Self::Receipt,
@@ -71,6 +73,7 @@ impl Lie {
         Self::Verdict,
         Self::Stranger,
         Self::Batch,
+        Self::Lane,
     ];
 }
 
@@ -266,6 +269,7 @@ impl Author<'_> {
             account,
             engine: ENGINE,
             at: self.now,
+            lanes: if self.lie == Some(Lie::Lane) { 64 } else { 1 },
         };
         let (mut verdict, mut batch) = (verdict, batch.clone());
         match self.lie {

@@ -71,6 +71,7 @@ impl History<'_> {
             account: account.clone(),
             engine: ENGINE,
             at: self.origin.at,
+            lanes: 1,
         };
         let receipt = key.sign(self.receipt(task, key.id()), &self.origin.genesis);
         let verdict = self.verdict(&receipt, account);

@@ -124,6 +124,7 @@ fn computed() -> Vec<Entry> {
         account: honest::OWNER,
         engine: Digest([6; 32]),
         at: honest::NOW,
+        lanes: 1,
     };
     let commitment = commitment();
     let mut entries = vec![assigned, Entry::Committed { commitment }];

@@ -132,6 +132,10 @@ impl ChainFacts for Facts<'_> {
     fn engine(&self, _: Class) -> Digest {
         ENGINE
     }
+
+    fn lane_seed(&self) -> Option<Digest> {
+        Some(Digest(self.work.lane_seed()))
+    }
 }
 
 impl World<'_> {

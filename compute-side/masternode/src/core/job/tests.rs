@@ -66,6 +66,7 @@ fn assigned(task: TaskIndex) -> Entry {
         account: ACCOUNT,
         engine: Digest::default(),
         at: 11,
+        lanes: 1,
     }
 }
 

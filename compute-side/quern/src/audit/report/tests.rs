@@ -81,6 +81,7 @@ fn report() -> JobReport {
         blocks: 3,
         entries: 41,
         verdicts: 4,
+        given_in: [(1, 2), (4, 3), (32, 20)].into(),
     };
     let genesis = GenesisHash([6; 32]);
     JobReport::new(
@@ -122,6 +123,12 @@ fn a_job_without_differences_is_said_to_hold_and_how_it_was_proven() {
     report.findings.left_out = vec!["the weather".into()];
     let text = report.people();
     assert!(text.contains("3 blocks, 41 entries, 4 verdicts"), "{text}");
+    assert!(
+        text.contains("20 in 32 lanes, 3 in 4 lanes, 2 to all"),
+        "{text}"
+    );
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["logs"][0]["given_in"]["32"], 20);
     assert!(text.contains("0 final, 1 pending, 0 struck"), "{text}");
     let again = "computed again: 2 of 4 tasks, number 1, 3";
     assert!(text.contains(again), "{text}");

@@ -59,7 +59,8 @@ fn in_order(evidence: &Evidence) -> Option<DispatchResult> {
         | Evidence::Omission { leaf: Some(_), .. }
         | Evidence::Assignment { .. }
         | Evidence::WrongAnswer(_)
-        | Evidence::OtherBatch { .. } => Some(Ok(())),
+        | Evidence::OtherBatch { .. }
+        | Evidence::OtherLane { .. } => Some(Ok(())),
         Evidence::Payouts { .. }
         | Evidence::Omission { leaf: None, .. }
         | Evidence::Withheld { .. } => Some(Err(Error::WindowOver.into())),
@@ -82,7 +83,8 @@ fn batch_of(evidence: &mut Evidence) -> Option<&mut BatchName> {
         | Evidence::Omission { batch, .. }
         | Evidence::Withheld { batch, .. }
         | Evidence::Assignment { batch, .. }
-        | Evidence::OtherBatch { batch, .. } => Some(batch),
+        | Evidence::OtherBatch { batch, .. }
+        | Evidence::OtherLane { batch, .. } => Some(batch),
         Evidence::WrongAnswer(it) => Some(&mut it.batch),
         Evidence::Blocks { .. }
         | Evidence::Certificates { .. }

@@ -62,9 +62,10 @@ impl Draft<'_> {
                 Lie::Verdict => self.other_verdict(target, &told),
                 Lie::Stranger => self.assignment(target, &told),
                 Lie::Batch => self.other_batch(target, &told),
+                Lie::Lane => self.other_lane(target, &told),
             };
         }
-        let weights = [10, 12, 4, 4, 4, 3, 3, 4, 4, 7, 6, 3, 3, 3, 4];
+        let weights = [10, 12, 4, 4, 4, 3, 3, 4, 4, 7, 6, 3, 3, 3, 4, 3];
         match self.chance.weighted(&weights) {
             0 => (Shown::Sum, sum(target)),
             1 => self.withheld(target),
@@ -80,7 +81,8 @@ impl Draft<'_> {
             11 => self.fork(target),
             12 => self.certificates(target),
             13 => self.entries(target),
-            _ => self.false_report(target),
+            14 => self.false_report(target),
+            _ => self.other_lane(target, &told),
         }
     }
 
@@ -207,6 +209,22 @@ impl Draft<'_> {
         let batch = target.name();
         let entry = Box::new(entry);
         (shown, Evidence::Assignment { batch, entry })
+    }
+
+    fn other_lane(&mut self, target: &Target, told: &Told) -> (Shown, Evidence) {
+        let (mut entry, mut found) = (told.certified(ASSIGNED), lie_if(told.is(Lie::Lane)));
+        match self.chance.below(10) {
+            0 => (entry, found) = (told.certified(JUDGED), Found::Unrelated),
+            1 => {
+                entry.logged.header.payload.time_ms += 1;
+                found = Found::NotInLog;
+            }
+            _ => {}
+        }
+        let batch = target.name();
+        let entry = Box::new(entry);
+        let shown = Shown::OfBatch(found);
+        (shown, Evidence::OtherLane { batch, entry })
     }
 
     /// What was certified with the batch, or what its coordinator signs beside that.

@@ -106,6 +106,7 @@ impl Case {
             account: ACCOUNTS[usize::from(device)].clone(),
             engine: ENGINE,
             at: 1,
+            lanes: 1,
         })
     }
 
@@ -229,6 +230,7 @@ fn two_replicas_of_a_task_with_one_account_are_found_also_when_one_is_answered()
             account: ACCOUNTS[account].clone(),
             engine: ENGINE,
             at: 1,
+            lanes: 1,
         })
     };
     assert_eq!(given(&mut case, 0, 0), Ok(()));
@@ -492,6 +494,7 @@ fn a_task_for_a_device_that_was_never_registered_or_is_to_be_left_alone_is_found
         account: ACCOUNTS[0].clone(),
         engine: ENGINE,
         at: 1,
+        lanes: 1,
     });
     assert_eq!(given, stranger);
 

@@ -212,6 +212,7 @@ mod tests {
             account: facts().account,
             engine: Digest::default(),
             at: 1,
+            lanes: 1,
         };
         audit.enter(job, 0, &given);
     }

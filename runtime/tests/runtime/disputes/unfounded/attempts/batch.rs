@@ -180,12 +180,15 @@ impl Attempts<'_> {
     }
 
     pub(super) fn assignments(&mut self) {
+        let batch = self.case.name();
+        self.given(|entry| Evidence::Assignment { batch, entry });
+        self.given(|entry| Evidence::OtherLane { batch, entry });
+    }
+
+    /// What is shown of an entry that gives a replica to a device.
+    fn given(&mut self, of: impl Fn(Box<Certified>) -> Evidence) {
         let case = self.case;
-        let batch = case.name();
-        let shown = |entry: Certified| {
-            let entry = Box::new(entry);
-            Evidence::Assignment { batch, entry }
-        };
+        let shown = |entry: Certified| of(Box::new(entry));
         let at = case.receipts[0].payload.log_position;
         let given = case.in_log(at);
         self.in_order(shown(given.clone()));

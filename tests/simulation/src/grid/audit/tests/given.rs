@@ -413,6 +413,7 @@ fn where_there_are_lanes_a_replica_for_another_one_is_found_for_ten_seconds() {
                 account: account.clone(),
                 engine: ENGINE,
                 at: 1,
+                lanes: 1,
             })
         };
         let own = (0..100).find(|task| is_for(&case, *task).0).unwrap();
@@ -457,6 +458,7 @@ fn what_opens_again_stays_with_its_lane_while_others_find_their_own_and_the_job_
                 account: account(number),
                 engine: ENGINE,
                 at: 1,
+                lanes: 1,
             })
         };
         let all_tell = |case: &mut Case, ms| {
