@@ -27,10 +27,15 @@ pub struct OnChain {
 }
 
 impl OnChain {
-    /// The batch whose stretch of the log has an entry, unless it was struck.
+    /// The batch whose stretch of the log has an entry, unless it was struck. Behind the last stretch of a job
+    /// that is over it is the last batch: where a stretch ends is its coordinator's word.
     pub fn batch_at(&self, position: u64) -> Option<BatchSequence> {
         let mut standing = self.batches.iter().filter(|(_, record)| stands(record));
-        let found = standing.find(|(_, record)| record.log.last >= position);
+        let found = standing
+            .clone()
+            .find(|(_, record)| record.log.last >= position);
+        let goes_on = self.job.state.is_open();
+        let found = found.or_else(|| standing.next_back().filter(|_| !goes_on));
         found.map(|(sequence, _)| *sequence)
     }
 

@@ -138,6 +138,21 @@ impl Certified {
             .ok_or(Refusal::NotInLog)
     }
 
+    /// The same, where the way ends at the head that was certified with this very batch, and at none before.
+    pub fn position_behind<S: Signatures>(
+        &self,
+        batch: &BatchFacts,
+        facts: &Facts,
+        signatures: &S,
+    ) -> Result<u64, Refusal> {
+        let position = self.position_in(batch, facts, signatures)?;
+        let head = self.head(&facts.genesis, &facts.job_id);
+        match head.is_some() && head.as_ref() == batch.heads.last() {
+            true => Ok(position),
+            false => Err(Refusal::NotInLog),
+        }
+    }
+
     /// The hash of the last block on the way, if each is an ancestor of the next: the block before it, or
     /// the one that it skips to.
     ///

@@ -73,18 +73,16 @@ pub(crate) fn lane<S: Signatures>(
     }
 }
 
-/// An assignment in the stretch of the log that a batch settles. What was given in another batch's stretch
-/// is that batch's, and may be another coordinator's.
+/// An assignment that stands behind the head that was certified with a batch. Whoever certified that has
+/// followed the log from its beginning, so each of these batches answers for it, wherever the stretch
+/// begins and ends that it names: that is its coordinator's word, and could leave out what is held against it.
 fn given_in_batch<'a, S: Signatures>(
     entry: &Certified,
     facts: &'a Facts,
     signatures: &S,
 ) -> Result<(Assigned, &'a BatchFacts), Refusal> {
     let batch = facts.batch.as_ref().ok_or(Refusal::NotPending)?;
-    let position = entry.position_in(batch, facts, signatures)?;
-    if !(batch.log.first..=batch.log.last).contains(&position) {
-        return Err(Refusal::Unrelated);
-    }
+    entry.position_behind(batch, facts, signatures)?;
     let given = entry.logged.assigned().ok_or(Refusal::Unrelated)?;
     Ok((given, batch))
 }

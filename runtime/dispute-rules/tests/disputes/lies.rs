@@ -13,6 +13,7 @@ use quern_dispute_rules::{
 };
 use quern_joblog::Entry;
 use quern_primitives::{
+    batch::LogRange,
     ids::{AccountId, DeviceId, Digest, JobId},
     job::Agreement,
     merkle::Tree,
@@ -432,20 +433,44 @@ fn a_replica_given_to_who_could_not_have_it_strikes_the_batch() {
 }
 
 #[test]
-fn what_was_given_before_the_batch_is_not_the_batch_s_fault() {
+fn a_batch_that_names_a_shorter_stretch_hides_no_assignment() {
     let mut world = usual();
     let is_it = |it: &Entry| matches!(it, Entry::Assigned { .. });
     let position = world.position(is_it).unwrap();
     if let Entry::Assigned { task, .. } = &mut world.entries[position as usize] {
         *task = 6;
     }
-    world.batch.log.first = position + 1;
-    world.rebuild();
-    let evidence = Evidence::Assignment {
-        batch: world.name(),
-        entry: Box::new(world.certified(position)),
-    };
-    assert_eq!(ruled(&world, &evidence), Err(Refusal::Unrelated));
+    let whole = world.batch.log;
+    let stretches = [
+        LogRange {
+            first: position + 1,
+            ..whole
+        },
+        LogRange {
+            first: whole.last,
+            last: u64::MAX,
+        },
+        LogRange { first: 0, last: 0 },
+    ];
+    for log in stretches {
+        world.batch.log = log;
+        world.rebuild();
+        let evidence = Evidence::Assignment {
+            batch: world.name(),
+            entry: Box::new(world.certified(position)),
+        };
+        assert_batch_struck(ruled(&world, &evidence), Offence::Assignment);
+    }
+}
+
+#[test]
+fn who_certified_a_head_that_does_not_lead_to_an_assignment_answers_for_none() {
+    let (mut world, evidence) = with_assignment(|it| it.task = 6);
+    assert_batch_struck(ruled(&world, &evidence), Offence::Assignment);
+    // The head that leads to it was certified with a batch before.
+    let facts = world.facts.batch.as_mut().unwrap();
+    facts.heads.push(Digest([0xee; 32]));
+    assert_eq!(ruled(&world, &evidence), Err(Refusal::NotInLog));
 }
 
 #[test]
