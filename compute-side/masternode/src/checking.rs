@@ -310,7 +310,7 @@ impl Checks {
             btree_map::Entry::Occupied(known) => known.into_mut(),
             btree_map::Entry::Vacant(place) => {
                 let found = jobs.find(id).ok_or(Refused::NotOpen)?;
-                let seed = jobs.lane_seed(id);
+                let seed = jobs.lane_seed(id).ok_or(Refused::NotOpen)?;
                 place.insert(begin(books, found, seed, (&log, batch))?)
             }
         };
@@ -324,7 +324,7 @@ impl Checks {
 fn begin(
     books: &Books,
     (job, input_roots): (Job, Vec<Digest>),
-    lane_seed: Option<Digest>,
+    lane_seed: Digest,
     (log, batch): (&JobLog, &Batch),
 ) -> Result<Followed, Refused> {
     let facts = OwnFacts {
@@ -333,7 +333,7 @@ fn begin(
         job,
         account: books.account.id(),
         engines: books.engines,
-        lane_seed,
+        lane_seed: Some(lane_seed),
         sightings: books.sightings.clone(),
         writer: Cell::new(books.node.public()),
         engine: Cell::new(None),

@@ -39,7 +39,7 @@ pub(crate) struct JobContext {
     questions: Box<[OnceLock<Digest>]>,
     /// The program's length, once it was asked for.
     program_bytes: OnceLock<u32>,
-    /// What the job's lanes follow from, once the core was told.
+    /// What the job's lanes follow from, once it is known.
     lane_seed: OnceLock<Digest>,
 }
 
@@ -66,7 +66,7 @@ impl JobContext {
 
     /// What the core must know of the job. Shards that come from now on it hears of apart.
     pub(crate) fn plan(&self, seed: [u8; 32], settled: BTreeSet<TaskIndex>) -> JobPlan {
-        self.lane_seed.get_or_init(|| Digest(seed));
+        self.learn_lanes(seed);
         JobPlan {
             input_roots: self.input_roots(),
             missing: self.incoming.missing(),
@@ -76,7 +76,12 @@ impl JobContext {
         }
     }
 
-    /// What the job's lanes follow from, as the core was told.
+    /// Takes down what the job's lanes follow from.
+    pub(crate) fn learn_lanes(&self, seed: [u8; 32]) {
+        self.lane_seed.get_or_init(|| Digest(seed));
+    }
+
+    /// What the job's lanes follow from, once it is known.
     pub(crate) fn lane_seed(&self) -> Option<Digest> {
         self.lane_seed.get().copied()
     }

@@ -22,7 +22,7 @@ mod state;
 mod transfers;
 mod uploads;
 
-pub(crate) use figures::beginning_of;
+pub(crate) use figures::{beginning_at_last, seed_now};
 pub(crate) use lookups::Sighting;
 pub use lottery::{winners as lottery_winners, winners_of as lottery_winners_of};
 pub(crate) use questions::{Answered, Question, Reply};

@@ -98,9 +98,7 @@ pub trait OpenJobs: Send + Sync {
     fn find(&self, job: JobId) -> Option<(Job, Vec<Digest>)>;
 
     /// What a job's lanes follow from; none where that is not known, and not looked at.
-    fn lane_seed(&self, _job: JobId) -> Option<Digest> {
-        None
-    }
+    fn lane_seed(&self, job: JobId) -> Option<Digest>;
 }
 
 /// What to send.

@@ -3,8 +3,8 @@
 use crate::{
     context::JobContext,
     core::{Core, Event, News, Settings, Tick},
-    daemon::{Command, Shared, beginning_of},
-    group::Counting,
+    daemon::{Command, Shared, beginning_at_last, seed_now},
+    group::{Counting, settled_before},
     store::JobRecord,
     vault::Item,
 };
@@ -75,7 +75,7 @@ fn is_silence(error: &anyhow::Error) -> bool {
 /// A core that is where chain and store say that things are, and the block. The node may be away
 /// meanwhile; then all of it is taken up anew.
 pub(crate) async fn take_up(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     settings: Settings,
 ) -> anyhow::Result<(Core, BlockNumber)> {
     let mut silence = Silence::default();
@@ -89,7 +89,7 @@ pub(crate) async fn take_up(
 }
 
 /// Brings the core to where chain and store say that things are. Returns the block.
-async fn reconcile(shared: &Shared, core: &mut Core) -> anyhow::Result<BlockNumber> {
+async fn reconcile(shared: &Arc<Shared>, core: &mut Core) -> anyhow::Result<BlockNumber> {
     let state = shared.chain.at_finalised().await?;
     let block = state.block().number;
     let open = state.jobs_coordinated_by(&shared.account.id()).await?;
@@ -153,7 +153,7 @@ fn take_up_anothers(
 }
 
 async fn recover(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     core: &mut Core,
     (block, id, job): (BlockNumber, JobId, Job),
     record: Option<JobRecord>,
@@ -165,12 +165,24 @@ async fn recover(
         .and_then(|record| record.delegated_key)
         .and_then(|key| open_context(shared, id, &job, key));
     let has_program = shared.vault.has(id, Item::Program);
-    let plan = match context.as_ref().filter(|_| has_program) {
+    let seed = match &context {
         None => None,
-        Some(context) => {
-            let (seed, settled) = beginning_of(shared, id, &job).await?;
-            Some(context.plan(seed, settled))
+        Some(_) => seed_now(shared, id).await?,
+    };
+    if let (Some(context), Some(seed)) = (&context, seed) {
+        context.learn_lanes(seed);
+    }
+    let can_start = context.as_ref().filter(|_| has_program);
+    let plan = match (can_start, seed) {
+        (Some(context), Some(seed)) => {
+            Some(context.plan(seed, settled_before(shared, id, &job).await?))
         }
+        // No other job waits for the block that notes it: this one starts when that is final.
+        (Some(_), None) => {
+            start_later(shared, id, &job);
+            None
+        }
+        (None, _) => None,
     };
     let starts = plan.is_some();
     if let Some(context) = context {
@@ -190,6 +202,21 @@ async fn recover(
         None => tracing::info!(job = %id, lines = written, starts, "job is taken up again"),
     }
     Ok(())
+}
+
+/// Has a job start once the chain has noted what its lanes follow from.
+fn start_later(shared: &Arc<Shared>, id: JobId, job: &Job) {
+    let (shared, job) = (shared.clone(), job.clone());
+    tokio::spawn(async move {
+        let (seed, settled) = beginning_at_last(&shared, id, &job).await;
+        let seeded = Command::Seeded {
+            job: id,
+            seed,
+            settled,
+        };
+        // An error says that the masternode stops.
+        drop(shared.commands.send(seeded).await);
+    });
 }
 
 /// A job is over here: what its owner may still fetch stays, and what was needed to compute it until

@@ -54,9 +54,7 @@ pub trait ChainFacts {
     fn engine(&self, class: Class) -> Digest;
 
     /// What the lanes of the job's tasks follow from; `None` where that is not known, and not looked at.
-    fn lane_seed(&self) -> Option<Digest> {
-        None
-    }
+    fn lane_seed(&self) -> Option<Digest>;
 
     /// The commitment to what a task asks beside its input, which receipts state. None who does not have the
     /// job's key knows it.

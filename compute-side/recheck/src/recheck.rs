@@ -386,10 +386,11 @@ impl<F: ChainFacts> Recheck<F> {
         };
         let is_of_lane = self.check_lane(&it);
         let open = self.open(it.task).map_err(|why| order(position, why))?;
-        let may_have = match is_grids {
-            true => open.give(it.replica, given, facts).and(is_of_lane),
+        // Of the lane first: the chain can tell it whoever has the device by now.
+        let may_have = is_of_lane.and_then(|()| match is_grids {
+            true => open.give(it.replica, given, facts),
             false => Err(AssignmentFault::OtherEngine),
-        };
+        });
         may_have.map_err(|why| RecheckFault::Assignment {
             position,
             task: it.task,

@@ -15,6 +15,7 @@ use quern_primitives::{
     batch::{DeviceChange, LogRange, Payout},
     device::{Device, Hardware, RecordChange, Region},
     job::{Agreement, ByteLevel, Escrow, JobState, Preferences, Referees, Submission},
+    lanes::Draw,
     merkle::Tree,
     params::Terms,
     payload::{DeviceKey, NodeSecret},
@@ -243,10 +244,20 @@ fn sighting(account: AccountId, at: BlockNumber) -> Sighting {
 
 /// Follows the log, which was written after this start, and checks a batch.
 fn checked(written: &Written, sightings: &Arc<Sightings>, batch: &Batch) -> Result<(), Refused> {
+    checked_of(job(), written, sightings, batch)
+}
+
+/// The same, of a job that is not quite that one.
+fn checked_of(
+    job: Job,
+    written: &Written,
+    sightings: &Arc<Sightings>,
+    batch: &Batch,
+) -> Result<(), Refused> {
     let facts = OwnFacts {
         genesis: GENESIS,
         id: JOB,
-        job: job(),
+        job,
         account: COORDINATOR,
         engines: engines(),
         lane_seed: Some(LANE_SEED),
@@ -331,6 +342,33 @@ fn no_batch_is_sent_over_a_replica_that_was_given_in_a_lane_that_cannot_be() {
         Refused::Recheck(RecheckFault::Assignment { why, .. }) if why.is_of_lanes()
     );
     assert!(is_of_lanes, "{refused:?}");
+}
+
+#[test]
+fn no_batch_is_sent_over_a_replica_whose_account_is_in_another_lane_by_the_job_s_seed() {
+    let mut all = job();
+    all.submission.agreement = Agreement::Unanimous;
+    let draw = Draw::of(&LANE_SEED.0, &ACCOUNT);
+    let others = [2, 4, 8, 16, 32].into_iter();
+    let others: Vec<u8> = others.filter(|lanes| !draw.is_for(0, 0, *lanes)).collect();
+    assert!(!others.is_empty());
+    for of in others {
+        let mut entries = entries(verdict(), batch(0));
+        for entry in &mut entries {
+            if let Entry::Assigned { lanes, .. } = entry {
+                *lanes = of;
+            }
+        }
+        let refused = checked_of(all.clone(), &written(entries), &seen(), &batch(0)).unwrap_err();
+        let is_it = matches!(
+            &refused,
+            Refused::Recheck(RecheckFault::Assignment {
+                why: AssignmentFault::OtherLane { lanes },
+                ..
+            }) if *lanes == of
+        );
+        assert!(is_it, "{refused:?}");
+    }
 }
 
 #[test]

@@ -81,21 +81,27 @@ pub(super) async fn compute_benchmarks(shared: Arc<Shared>) {
 /// which that is drawn, which is waited for. Of a job that is over nothing is given out, in whatever lane.
 async fn seed_of(shared: &Shared, id: JobId) -> Result<[u8; 32], ChainError> {
     loop {
-        let state = shared.chain.at_finalised().await?;
-        let group = state.group(id).await?;
-        if let Some(seed) = group.and_then(|group| group.lane_seed) {
-            return Ok(seed.0);
-        }
-        let job = state.job(id).await?;
-        if job.is_none_or(|job| !job.state.is_open()) {
-            return Ok([0; 32]);
+        if let Some(seed) = seed_now(shared, id).await? {
+            return Ok(seed);
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
+/// The same, if that block is final.
+pub(crate) async fn seed_now(shared: &Shared, id: JobId) -> Result<Option<[u8; 32]>, ChainError> {
+    let state = shared.chain.at_finalised().await?;
+    let group = state.group(id).await?;
+    if let Some(seed) = group.and_then(|group| group.lane_seed) {
+        return Ok(Some(seed.0));
+    }
+    let job = state.job(id).await?;
+    let is_over = job.is_none_or(|job| !job.state.is_open());
+    Ok(is_over.then_some([0; 32]))
+}
+
 /// What a job begins with here: what its lanes follow from, and the tasks that were settled before.
-pub(crate) async fn beginning_of(
+async fn beginning_of(
     shared: &Shared,
     id: JobId,
     job: &Job,
@@ -105,7 +111,7 @@ pub(crate) async fn beginning_of(
 }
 
 /// The same, asked again until the chain answers.
-pub(super) async fn beginning_at_last(
+pub(crate) async fn beginning_at_last(
     shared: &Shared,
     id: JobId,
     job: &Job,
