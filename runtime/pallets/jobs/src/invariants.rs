@@ -257,11 +257,10 @@ fn check_group<T: Config>(id: &JobId, job: &Job) -> Result<(), TryRuntimeError> 
 }
 
 fn check_lanes<T: Config>() -> Result<(), TryRuntimeError> {
-    let drawn = DrawnLately::<T>::get();
-    let mut groups = drawn.iter().filter_map(Groups::<T>::get);
+    let drawn: BTreeSet<_> = DrawnLately::<T>::get().into_iter().collect();
     ensure!(
-        groups.all(|group| group.lane_seed.is_none()),
-        "the lanes of a job were known in the block in which it was drawn"
+        Groups::<T>::iter().all(|(id, group)| group.lane_seed.is_none() == drawn.contains(&id)),
+        "a job's lanes are known in the block in which it was drawn, or never"
     );
     Ok(())
 }

@@ -77,7 +77,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `System::ParentHash` (`max_values`: Some(1), `max_size`: Some(32), added: 527, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Groups` (r:256 w:256)
 	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
-	/// `n` from 0 to 256.
+	/// `n` from 1 to 256.
 	fn seed_lanes(n: u32, ) -> Weight {
 		Weight::from_parts(10_000_000, 9679)
 			.saturating_add(Weight::from_parts(11_000_000, 0).saturating_mul(n.into()))
