@@ -12,6 +12,7 @@ use quern_primitives::{
     batch::{Batch, DeviceChange, Payout},
     device::RecordChange,
     ids::BatchSequence,
+    lanes::LANES_MAX,
     merkle::Tree,
     params::Terms,
     verdict::{Finding, ReplicaFinding, Verdict},
@@ -43,6 +44,8 @@ pub(crate) enum Lie {
     JudgeTwice,
     /// The log says of a device that it is another account's
     Misassign,
+    /// The log says of every replica that its account was in its lane of 32
+    OtherLane,
 }
 
 /// Lies once in each job.
@@ -79,7 +82,11 @@ impl Liar {
             Lie::KeepBack => keep_back(&mut verdict),
             Lie::CallWrong => call_wrong(&mut verdict),
             Lie::Overprice => overprice(&mut verdict),
-            Lie::PayStranger | Lie::TwoBatches | Lie::JudgeTwice | Lie::Misassign => false,
+            Lie::PayStranger
+            | Lie::TwoBatches
+            | Lie::JudgeTwice
+            | Lie::Misassign
+            | Lie::OtherLane => false,
         });
         self.verdicts.insert((job, verdict.task), verdict.clone());
         verdict
@@ -178,7 +185,11 @@ impl Altering for Liar {
                     account,
                     engine,
                     at,
-                    lanes,
+                    // Of one account in 32 it is true, so it is said of all.
+                    lanes: match self.lie {
+                        Lie::OtherLane => LANES_MAX,
+                        _ => lanes,
+                    },
                 }
             }
             Entry::Ended { end: End::Done } if self.lie == Lie::JudgeTwice => {

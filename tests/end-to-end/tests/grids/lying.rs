@@ -169,6 +169,19 @@ fn a_coordinator_that_writes_a_device_down_as_another_account_s_loses_its_bond()
     ));
 }
 
+#[test]
+#[ignore = "a grid for each lie takes minutes; `cargo xtask test --nightly` runs them"]
+fn a_coordinator_that_gives_replicas_to_accounts_of_another_lane_loses_its_bond() {
+    caught(&Told {
+        agreement: Agreement::Majority { replicas: 3 },
+        ..Told::of_batch(
+            "other-lane",
+            "assignment",
+            "a replica was given in a lane in which its account is not",
+        )
+    });
+}
+
 /// Holds a grid whose masternode tells this lie, and as many workers as a task has replicas.
 fn caught(told: &Told) {
     run(async {
