@@ -1,11 +1,11 @@
 //! Watching a replica that is out: when it is delayed, stale, and over.
 //!
 //! A device tells with every heartbeat what it does with each replica. Without a step forward for the
-//! time T1 a replica is *delayed*: its device is asked again, and one that does not name it then has lost it, as
-//! after a message that did not come: it is given out anew at once. After T2 it is *stale*: another device
-//! gets the task as well, a fast or trusted one. Its own device is not blamed for that, for T1 and T2
-//! follow from what tasks of the job usually take, and this one may be larger. Only when even a task
-//! that uses all its fuel would be done on the slowest useful device its time is over.
+//! time T1 a replica is *delayed*: its device is asked again, and one that does not name it in two heartbeats
+//! has lost it, as after a message that did not come: it is given out anew, without blame. After T2 it is
+//! *stale*: another device gets the task as well, a fast or trusted one. Its own device is not blamed for
+//! that, for T1 and T2 follow from what tasks of the job usually take, and this one may be larger. Only when
+//! even a task that uses all its fuel would be done on the slowest useful device its time is over.
 
 #[cfg(test)]
 mod model;
