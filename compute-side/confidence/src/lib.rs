@@ -38,7 +38,7 @@ pub enum InputError {
     NobodyEligible,
     /// More collude than there are.
     #[error(
-        "{colluding} accounts cannot collude where {eligible} may compute; assume at most as many"
+        "of accounts that collude there cannot be {colluding} where {eligible} may compute; assume at most as many"
     )]
     TooManyColluding {
         /// How many were assumed to.
@@ -51,7 +51,7 @@ pub enum InputError {
     NoReplicas,
     /// There are fewer accounts than replicas.
     #[error(
-        "{replicas} replicas of a task need as many accounts, and {eligible} may compute; ask for fewer, or wait for more"
+        "each replica of a task needs an account of its own: {replicas} are needed, and {eligible} may compute; ask for fewer, or wait for more"
     )]
     TooFewEligible {
         /// The replicas.

@@ -1,5 +1,6 @@
 //! What the Jobs API answers instead of a result.
 
+use crate::grouped;
 use jsonrpsee::types::ErrorObjectOwned;
 use quern_primitives::ids::TaskIndex;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub enum ApiError {
         expected: u64,
     },
     /// A piece is longer than a piece may be, or goes beyond the end.
-    #[error("the piece ends beyond {limit} bytes")]
+    #[error("the piece ends beyond {} bytes", grouped(*limit))]
     TooLong {
         /// The length that would have been right.
         limit: u64,
@@ -109,7 +110,8 @@ pub enum ApiError {
     NoSuchBytes,
     /// The jobs' files would take more of the disk than the masternode's operator gives them.
     #[error(
-        "the masternode has no room for {bytes} more bytes; jobs that end make room: go on later with `quern job resume`, or take the job back with `quern job cancel`"
+        "the masternode has no room for {} more bytes; jobs that end make room: go on later with `quern job resume`, or take the job back with `quern job cancel`",
+        grouped(*bytes)
     )]
     NoRoom {
         /// Bytes that would be needed for what is to be uploaded.

@@ -48,7 +48,11 @@ pub struct DeviceState {
     pub byte_rank: u32,
     /// Devices ranked.
     pub ranked: u32,
-    /// The capacity score: the sum of the parts, 0 to 2700.
+    /// Whole seconds since devices were ranked last. The place is of then, and the score of now: between
+    /// two rankings one may have more points than another that stands before it. None before the first.
+    #[serde(default)]
+    pub ranked_s_ago: Option<u64>,
+    /// The capacity score as it is now: the sum of the parts, 0 to 2700.
     pub score: f64,
     /// The parts of the score.
     pub parts: ScoreParts,
@@ -177,6 +181,9 @@ pub struct GridState {
     pub accounts: u32,
     /// Devices ranked.
     pub ranked: u32,
+    /// Whole seconds since they were; none before the first time.
+    #[serde(default)]
+    pub ranked_s_ago: Option<u64>,
     /// How tasks are dealt and watched.
     pub scheduling: Scheduling,
     /// The last day's lottery that this masternode drew or gave up. What it drew on the same day before
@@ -372,6 +379,7 @@ pub(crate) mod tests {
             connected: true,
             byte_rank: 4,
             ranked: 9,
+            ranked_s_ago: Some(12),
             score: 1_532.25,
             parts: ScoreParts {
                 processor: 250.5,
@@ -410,6 +418,7 @@ pub(crate) mod tests {
         let told = told(&device());
         assert_eq!(told["measured"]["down_mbps"], 46.5);
         assert_eq!(told["measured"]["up_mbps"], Value::Null);
+        assert_eq!(told["ranked_s_ago"], 12);
         assert_eq!(told["claimed"]["battery_percent"], Value::Null);
         assert_eq!(told["machine"]["gpu"], Value::Null);
         assert_eq!(told["parts"]["processor"], 250.5);
@@ -424,6 +433,7 @@ pub(crate) mod tests {
             devices: 4,
             accounts: 3,
             ranked: 4,
+            ranked_s_ago: Some(12),
             scheduling: Scheduling {
                 dealing: Dealing::MergedPools,
                 pools: Some(PoolsAtLeast {

@@ -61,6 +61,7 @@ mod grid;
 mod group;
 mod impasse;
 mod log;
+mod numbers;
 
 pub use advice::Reader;
 pub use corrections::{CORRECTIONS_MAX, Correction, Corrections, Word};
@@ -81,6 +82,7 @@ pub use group::{
 };
 pub use impasse::{Impasse, Trouble};
 pub use log::{LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX, LogPage};
+pub use numbers::{counted, counted_as, grouped};
 
 /// Bytes of one uploaded or downloaded piece.
 pub const PIECE_BYTES_MAX: usize = 1024 * 1024;

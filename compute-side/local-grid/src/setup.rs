@@ -4,7 +4,7 @@ use crate::{
     GridError, GridWorker, LocalGrid, OPERATOR, Part, Plan, Programs, WORKERS, WORKERS_MAX,
     development_account, worker_account,
 };
-use quern_jobs_api::JobsApiClient as _;
+use quern_jobs_api::{JobsApiClient as _, counted};
 use quern_ledger::{Account, Call, Chain};
 use quern_owner::Masternode;
 use quern_primitives::{
@@ -130,8 +130,8 @@ async fn start_rest(
     }
 
     progress(&format!(
-        "bonding and registering {} workers",
-        plan.workers.len()
+        "bonding and registering {}",
+        counted(plan.workers.len(), "worker")
     ));
     let prepared = prepare_workers(plan, folder, &chain).await?;
     for (number, (program, (account, secrets))) in (1..).zip(plan.workers.iter().zip(prepared)) {

@@ -5,9 +5,8 @@ mod motion;
 
 use crate::{
     context::Context,
-    grid::words,
     output::{Output, fields, patiently, submit, table},
-    units::span_of_blocks,
+    units::{counted, span_of_blocks},
 };
 use clap::{Args, Subcommand, ValueEnum};
 use decision::Decision;
@@ -282,7 +281,7 @@ impl Acted {
 
 impl Output for Council {
     fn people(&self) -> String {
-        let seats = words::counted(self.members.len() as u32, "member");
+        let seats = counted(self.members.len(), "member");
         let mut lines = vec![format!("{seats}; a motion needs {} of them", self.majority)];
         lines.extend(self.members.iter().map(|account| format!("  {account}")));
         if self.motions.is_empty() {

@@ -10,6 +10,7 @@ use crate::{
     grid::words,
     masternodes::MasternodeArgs,
     output::{Output, patiently, table},
+    units::counted_as,
 };
 use clap::{Args, Subcommand};
 use quern_jobs_api::{Impasse, Reader, Reason, Rule, Step};
@@ -73,7 +74,8 @@ enum ExplainError {
     Nowhere { account: AccountId },
     /// No masternode knows the device.
     #[error(
-        "none of the {asked} masternodes that answer knows the device; its worker must run and be connected: `quern-worker run`"
+        "{}; its worker must run and be connected: `quern-worker run`",
+        counted_as(*asked, "masternode answers, and does not know the device", "masternodes answer, and none of them knows the device")
     )]
     UnknownDevice { asked: usize },
     /// No masternode answered.

@@ -1,6 +1,7 @@
 //! Sizes, spans of time, days, prices and payments as people write them.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+pub(crate) use quern_jobs_api::{counted, counted_as, grouped};
 use quern_primitives::{
     Amount,
     amount::{self, ParseAmountError},
@@ -164,19 +165,6 @@ pub(crate) fn span_of_blocks(blocks: u64) -> String {
         (0, hours, minutes, _) => format!("about {hours} h {minutes} min"),
         (days, hours, ..) => format!("about {days} d {hours} h"),
     }
-}
-
-/// A number with its digits in groups of three, such as `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A day of the calendar, in UTC, written as `2026-10-05`.
@@ -391,14 +379,6 @@ mod tests {
         assert_eq!(span("1d 1s").seconds, 86_401);
         assert_eq!(span("3s").blocks(), 2);
         assert_eq!(span_of_blocks(2_700), "about 1 h 30 min");
-    }
-
-    #[test]
-    fn digits_stand_in_groups_of_three() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (19_985, "19,985")] {
-            assert_eq!(grouped(number), text);
-        }
-        assert_eq!(grouped(1_234_567), "1,234,567");
     }
 
     #[test]

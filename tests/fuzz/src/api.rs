@@ -396,6 +396,7 @@ fn device_state() -> DeviceState {
         connected: true,
         byte_rank: 4,
         ranked: 9,
+        ranked_s_ago: Some(12),
         score: 1_532.25,
         parts: ScoreParts {
             processor: 250.5,
@@ -448,6 +449,7 @@ fn grid_state() -> GridState {
         devices: 4,
         accounts: 3,
         ranked: 4,
+        ranked_s_ago: Some(12),
         scheduling: Scheduling {
             dealing: Dealing::MergedPools,
             pools: Some(PoolsAtLeast {

@@ -184,6 +184,7 @@ mod tests {
             connected: true,
             byte_rank: 1,
             ranked: 1,
+            ranked_s_ago: None,
             score: 1.0,
             parts: ScoreParts::default(),
             fault_rate: 0.0,

@@ -79,6 +79,11 @@ impl Scheduler {
         self.due
     }
 
+    /// Whole seconds since devices were ranked; none if they were not yet.
+    pub(super) fn ranked_s_ago(&self, now: Tick) -> Option<u64> {
+        self.last_ranked.map(|last| now.since(last) / 1_000)
+    }
+
     /// Something changed that the ranking depends on.
     pub(super) fn changed(&mut self, now: Tick) {
         let soonest = self

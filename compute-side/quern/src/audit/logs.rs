@@ -1,5 +1,6 @@
 //! The log of a job, from a file or from a masternode, block by block. Nothing of it is believed here.
 
+use crate::units::counted;
 use anyhow::Context as _;
 use quern_joblog::{LogFault, SignedBlock, file::Reader};
 use quern_owner::{FetchLogError, LogPart, Masternode, fetch_copied_log, fetch_log};
@@ -60,7 +61,7 @@ pub(super) enum NoLogError {
     },
     /// The chain's masternodes do not have it.
     #[error(
-        "none of the {asked} masternodes that can be reached has a log of job {job}; name one with --masternode, or give a file with --log"
+        "of {} that can be reached none has a log of job {job}; name one with --masternode, or give a file with --log", counted(*asked, "masternode")
     )]
     Nowhere {
         /// The job.

@@ -1,5 +1,6 @@
 //! How far the audit of a job is, for who waits for it.
 
+use crate::units::{counted, grouped};
 use indicatif::ProgressBar;
 use quern_primitives::JobId;
 
@@ -44,7 +45,11 @@ impl Progress {
     pub(super) fn tasks(&self, done: usize, all: usize) {
         match &self.of {
             Some(digits) => {
-                let words = format!("{digits}, computed again {done} of {all} tasks");
+                let words = format!(
+                    "{digits}, computed again {} of {}",
+                    grouped(done),
+                    counted(all, "task")
+                );
                 self.bar.set_message(words);
             }
             None => {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     context::Context,
     output::{Output, count_bar, patiently},
+    units::{counted, counted_as, grouped},
     verify::proof::{Shown, shown_by},
 };
 use clap::Args;
@@ -311,7 +312,10 @@ impl RangeReport {
             .not_re_executed_count
             .saturating_sub(lines.len() as u64);
         if untold > 0 {
-            lines.push(format!("– nor whether those of {untold} more jobs do"));
+            lines.push(format!(
+                "– nor whether those of {} do",
+                counted(untold, "more job")
+            ));
         }
         lines
     }
@@ -324,16 +328,19 @@ impl RangeReport {
         }
         match (self.re_executed_count, self.not_re_executed_count) {
             (0, _) => format!(
-                "– NO task was computed again: of none of these {} jobs could any be here",
-                self.jobs
+                "– NO task was computed again: of {} none could be here",
+                counted(self.jobs, "job")
             ),
             (jobs, 0) => format!(
-                "computed again: {} tasks of {jobs} jobs",
-                self.tasks_re_executed
+                "computed again: {} of {}",
+                counted(self.tasks_re_executed, "task"),
+                counted(jobs, "job")
             ),
             (jobs, missed) => format!(
-                "computed again: {} tasks of {jobs} jobs; of {missed} jobs none, or not all that were drawn",
-                self.tasks_re_executed
+                "computed again: {} of {}; of {} none, or not all that were drawn",
+                counted(self.tasks_re_executed, "task"),
+                counted(jobs, "job"),
+                counted(missed, "job")
             ),
         }
     }
@@ -358,8 +365,12 @@ impl Output for RangeReport {
         );
         lines.extend(self.why_not_again());
         lines.push(format!(
-            "blocks {} to {}: {} batches of {} jobs, {} verdicts in their logs",
-            self.from, self.to, self.batches, self.jobs, self.verdicts
+            "blocks {} to {}: {} of {}, {} in their logs",
+            self.from,
+            self.to,
+            counted_as(self.batches, "batch", "batches"),
+            counted(self.jobs, "job"),
+            counted(self.verdicts, "verdict")
         ));
         // Where there are no jobs there is nothing to compute.
         if self.jobs > 0 {
@@ -369,7 +380,11 @@ impl Output for RangeReport {
         lines.push(match (self.differing_count, self.unaudited_count) {
             (0, 0) => "✓ all of them hold".into(),
             (differing, unaudited) => {
-                format!("✗ {differing} jobs do NOT hold, {unaudited} could not be checked")
+                let differing = counted_as(differing, "job does", "jobs do");
+                format!(
+                    "✗ {differing} NOT hold, {} could not be checked",
+                    grouped(unaudited)
+                )
             }
         });
         lines.join("\n")
@@ -449,7 +464,7 @@ mod tests {
         report.computed_again(JobId([1; 32]), 3, &[]);
         let text = report.people();
         assert!(
-            text.contains("computed again: 3 tasks of 1 jobs\n"),
+            text.contains("computed again: 3 tasks of 1 job\n"),
             "{text}"
         );
         assert!(!text.contains("not checked"), "{text}");
@@ -462,7 +477,7 @@ mod tests {
             report.computed_again(JobId([number; 32]), 0, &why("its key is not here"));
         }
         let text = report.people();
-        let plainly = "NO task was computed again: of none of these 2 jobs could any be here";
+        let plainly = "NO task was computed again: of 2 jobs none could be here";
         assert!(text.contains(plainly), "{text}");
         assert_eq!(text.matches("its key is not here").count(), 2, "{text}");
         // What only owners can look at is no failure, as for one job.

@@ -8,6 +8,7 @@ use crate::{
         file::EvidenceFile,
     },
     output::{Output, fields, patiently},
+    units::{counted, counted_as, grouped},
     verify::proof::Shown,
 };
 use anyhow::Context as _;
@@ -53,8 +54,8 @@ impl Log {
             .iter()
             .rev()
             .map(|(lanes, count)| match lanes {
-                1 => format!("{count} to all"),
-                lanes => format!("{count} in {lanes} lanes"),
+                1 => format!("{} to all", grouped(*count)),
+                lanes => format!("{} in {lanes} lanes", grouped(*count)),
             });
         let parts: Vec<_> = parts.collect();
         match parts.is_empty() {
@@ -375,8 +376,10 @@ impl Output for JobReport {
                 (
                     "of it",
                     format!(
-                        "{} blocks, {} entries, {} verdicts",
-                        log.blocks, log.entries, log.verdicts
+                        "{}, {}, {}",
+                        counted(log.blocks, "block"),
+                        counted_as(log.entries, "entry", "entries"),
+                        counted(log.verdicts, "verdict")
                     ),
                 ),
                 ("given out", log.lanes_in_words()),
@@ -395,9 +398,9 @@ impl Output for JobReport {
         if !again.is_empty() {
             let tasks: Vec<_> = again.iter().map(TaskIndex::to_string).collect();
             lines.push(format!(
-                "computed again: {} of {} tasks, number {}",
-                again.len(),
-                self.verdicts(),
+                "computed again: {} of {}, number {}",
+                grouped(again.len()),
+                counted(self.verdicts(), "task"),
                 tasks.join(", ")
             ));
         }
@@ -421,7 +424,8 @@ impl Output for JobReport {
         let hidden = self.difference_count.saturating_sub(SHOWN_MAX as u64);
         if hidden > 0 {
             lines.push(format!(
-                "and {hidden} more; --json lists the first {KEPT_MAX}"
+                "and {} more; --json lists the first {KEPT_MAX}",
+                grouped(hidden)
             ));
         }
         let undisputed = self.undisputed.iter();

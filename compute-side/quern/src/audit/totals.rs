@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     output::{Output, count_bar, fields, patiently},
     trust::TrustArgs,
+    units::{counted, grouped},
     verify::proof::{Shown, shown_by},
 };
 use clap::Args;
@@ -198,8 +199,13 @@ impl Output for Audited {
         let mut lines = vec![
             table,
             format!(
-                "{} movements in blocks {} to {}; {} accounts, {} jobs, {} of them open",
-                self.movements, self.from, self.to, self.accounts, self.jobs, self.open_jobs
+                "{} in blocks {} to {}; {}, {}, {} of them open",
+                counted(self.movements, "movement"),
+                self.from,
+                self.to,
+                counted(self.accounts, "account"),
+                counted(self.jobs, "job"),
+                grouped(self.open_jobs)
             ),
         ];
         let shown = self.differences.iter().take(SHOWN_MAX);
@@ -207,7 +213,8 @@ impl Output for Audited {
         let hidden = self.difference_count.saturating_sub(SHOWN_MAX as u64);
         if hidden > 0 {
             lines.push(format!(
-                "and {hidden} more; --json lists the first {DIFFERENCES_MAX}"
+                "and {} more; --json lists the first {DIFFERENCES_MAX}",
+                grouped(hidden)
             ));
         }
         lines.extend(self.proven_by.map(|shown| format!("✓ {}", shown.words())));

@@ -3,7 +3,7 @@
 use crate::{
     context::Context,
     output::{Output, fields, submit},
-    units::{Price, span_of_blocks},
+    units::{Price, counted_as, span_of_blocks},
     wallet,
 };
 use clap::Args;
@@ -34,7 +34,7 @@ enum BondError {
     #[error("the bond is {}, not {}; what is unbonding already is no part of it", display(*active), display(*asked))]
     MoreThanBonded { active: Amount, asked: Amount },
     /// Devices need it.
-    #[error("{devices} registered devices need {} of the bond, so that {} can be unbonded; to unbond more, retire devices first: `quern device retire DEVICE`", display(*needed), display(*spare))]
+    #[error("{} {} of the bond, so that {} can be unbonded; to unbond more, retire devices first: `quern device retire DEVICE`", counted_as(*devices, "registered device needs", "registered devices need"), display(*needed), display(*spare))]
     Needed {
         devices: usize,
         needed: Amount,

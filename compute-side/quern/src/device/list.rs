@@ -253,11 +253,16 @@ impl Output for Listed {
             false => self.rows(),
             true => None,
         };
+        let is_table = rows.is_some();
         // Where a row finds no room, all that is known of a device stands below its name.
         let mut parts = match rows {
             Some(rows) => vec![rows],
             None => self.devices.iter().map(Known::people).collect(),
         };
+        if is_table {
+            let seen = self.devices.iter().filter_map(|known| known.grid.as_ref());
+            parts.extend(words::ranked_when(seen.map(|seen| &seen.state)));
+        }
         parts.extend(self.silence.clone());
         parts.join("\n\n")
     }
@@ -346,7 +351,11 @@ mod tests {
             lines.iter().all(|line| line.chars().count() <= 120),
             "{text}"
         );
+        let last =
+            "ranked 7 s ago, by the scores and faults of then; the scores above are those of now";
+        assert!(text.ends_with(last), "{text}");
         let json = serde_json::to_value(&list).unwrap();
+        assert_eq!(json[0]["grid"]["ranked_s_ago"], 7);
         assert_eq!(json[0]["device"]["record"]["accepted"], 1_234_567);
         assert_eq!(json[0]["grid"]["byte_rank"], 3);
         assert_eq!(json[0]["grid"]["connected_to"], 1);
@@ -374,7 +383,7 @@ mod tests {
         assert_eq!(lines[4..8], below, "{text}");
         // The next device follows, of which nothing is said.
         assert_eq!(lines[8], DeviceId([0xcd; 32]).to_string());
-        assert_eq!(lines.len(), 10, "{text}");
+        assert_eq!(lines.len(), 12, "{text}");
         // Where a row finds no room they stand below what the chain has.
         let all = Listed { all: true, ..list };
         assert!(all.people().contains(&below.join("\n")));

@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     grid::words,
     output::{Output, fields, patiently},
+    units::{counted, counted_as, grouped},
 };
 use quern_jobs_api::{JobExplanation, JobsApiClient as _, Phase};
 use quern_owner::{ApiFailure, Masternode};
@@ -32,11 +33,73 @@ impl Explained {
     fn moves(&self) -> String {
         match self.0.status.phase {
             Phase::Closed => "waits for nothing: it is over".into(),
-            Phase::Uploading | Phase::Computing | Phase::Settling => format!(
+            Phase::Settling => "waits for its settlement on the chain".into(),
+            Phase::Uploading | Phase::Computing => format!(
                 "waits for nothing: {} being computed, {} open",
-                words::counted(self.0.running, "replica"),
-                self.open()
+                counted(self.0.running, "replica"),
+                grouped(self.open())
             ),
+        }
+    }
+
+    /// That nothing is given out any more, and what the tasks that are answered wait for.
+    fn settlement(&self) -> String {
+        let status = &self.0.status;
+        let answered = match status.decided == status.tasks {
+            true => counted_as(
+                status.tasks,
+                "task is answered, the only one",
+                "tasks are answered, all of them",
+            ),
+            false => format!(
+                "{} answered, and nothing more is given out",
+                are(status.decided, "task")
+            ),
+        };
+        let waits = match status.decided.saturating_sub(status.settled) {
+            _ if status.decided == 0 => "there is nothing to settle".to_owned(),
+            0 => "what is settled is paid when its batch is final".to_owned(),
+            left => counted_as(
+                left,
+                "of them awaits settlement",
+                "of them await settlement",
+            ),
+        };
+        format!("{answered}; {waits}")
+    }
+
+    /// What it asks of devices, and how it is given out; only what means something as it stands now.
+    fn dealing(&self) -> Vec<(&'static str, String)> {
+        let explanation = &self.0;
+        match explanation.status.phase {
+            Phase::Closed => vec![],
+            Phase::Settling => vec![("settlement", self.settlement())],
+            Phase::Uploading => vec![(
+                "devices",
+                format!(
+                    "looked for when the upload is here; {} connected",
+                    are(explanation.connected_accounts, "account")
+                ),
+            )],
+            Phase::Computing => vec![
+                (
+                    "devices",
+                    format!(
+                        "{} what it asks for; {} connected",
+                        counted_as(
+                            explanation.target_devices,
+                            "ranked device meets",
+                            "ranked devices meet"
+                        ),
+                        are(explanation.connected_accounts, "account")
+                    ),
+                ),
+                ("replicas running", grouped(explanation.running)),
+                (
+                    "replicas open",
+                    format!("{} ({})", grouped(self.open()), self.pools()),
+                ),
+            ],
         }
     }
 
@@ -51,57 +114,45 @@ impl Explained {
         let pools = (1..).zip(&self.0.open).filter(|(_, open)| **open > 0);
         let words: Vec<_> = pools
             .take(POOLS_SHOWN)
-            .map(|(pool, open)| format!("{open} in pool {pool}"))
+            .map(|(pool, open)| format!("{} in pool {pool}", grouped(*open)))
             .collect();
         match words.is_empty() {
-            true => format!("in {}", words::counted(self.0.open.len() as u32, "pool")),
+            true => format!("in {}", counted(self.0.open.len(), "pool")),
             false => format!("{}, of {} pools", words.join(", "), self.0.open.len()),
         }
     }
 }
 
+/// So many of something, and the verb: `1 account is`.
+fn are(number: u32, thing: &str) -> String {
+    counted_as(number, &format!("{thing} is"), &format!("{thing}s are"))
+}
+
 impl Output for Explained {
     fn people(&self) -> String {
         let (explanation, status) = (&self.0, &self.0.status);
+        let mut facts = vec![
+            ("job", status.job.to_string()),
+            (
+                "tasks",
+                format!(
+                    "{} of {} decided, {} settled, {} running, {} waiting{}",
+                    grouped(status.decided),
+                    grouped(status.tasks),
+                    grouped(status.settled),
+                    grouped(status.running),
+                    grouped(status.waiting),
+                    match status.not_uploaded {
+                        0 => String::new(),
+                        shards => format!(" ({} not uploaded)", grouped(shards)),
+                    }
+                ),
+            ),
+        ];
+        facts.extend(self.dealing());
         let mut parts = vec![
             first_line(explanation.reasons.first(), || self.moves()),
-            fields(&[
-                ("job", status.job.to_string()),
-                (
-                    "tasks",
-                    format!(
-                        "{} of {} decided, {} settled, {} running, {} waiting{}",
-                        status.decided,
-                        status.tasks,
-                        status.settled,
-                        status.running,
-                        status.waiting,
-                        match status.not_uploaded {
-                            0 => String::new(),
-                            shards => format!(" ({shards} not uploaded)"),
-                        }
-                    ),
-                ),
-                (
-                    "devices",
-                    format!(
-                        "{} what it asks for; {} connected",
-                        match explanation.target_devices {
-                            1 => "1 ranked device meets".to_owned(),
-                            several => format!("{several} ranked devices meet"),
-                        },
-                        match explanation.connected_accounts {
-                            1 => "1 account is".to_owned(),
-                            several => format!("{several} accounts are"),
-                        }
-                    ),
-                ),
-                ("replicas running", explanation.running.to_string()),
-                (
-                    "replicas open",
-                    format!("{} ({})", self.open(), self.pools()),
-                ),
-            ]),
+            fields(&facts),
         ];
         if !explanation.reasons.is_empty() {
             parts.push(words::reasons(&explanation.reasons));
@@ -184,7 +235,7 @@ mod tests {
             "7 (5 in pool 2, 2 in pool 3, of 3 pools)",
             "region          3  they stand elsewhere",
             "0x020202020202… +2",
-            "256 of the 4000 connected devices were looked at",
+            "256 of the 4,000 connected devices were looked at",
             "accounts  wait for  more",
             "region    ask for more regions: --region",
         ] {
@@ -195,6 +246,37 @@ mod tests {
         assert_eq!(json["reasons"][1]["next"], "ask for more regions: --region");
         assert_eq!(json["status"]["tasks"], 10);
         assert_eq!(json["devices"]["looked_at"], 256);
+    }
+
+    #[test]
+    fn a_job_that_settles_says_that_settlement_is_awaited_and_nothing_of_devices() {
+        let mut settling = explained(vec![]);
+        let status = &mut settling.0.status;
+        status.phase = Phase::Settling;
+        (status.decided, status.settled) = (10, 4);
+        (status.waiting, status.running) = (0, 0);
+        (settling.0.target_devices, settling.0.running) = (0, 0);
+        (settling.0.open, settling.0.devices) = (vec![], Sample::default());
+        let text = settling.people();
+        assert!(
+            text.contains("10 tasks are answered, all of them; 6 of them await settlement"),
+            "{text}"
+        );
+        for words in ["device", "replicas open", "replicas running"] {
+            assert!(!text.contains(words), "{words}\n{text}");
+        }
+        settling.0.status.settled = 10;
+        let text = settling.people();
+        assert!(text.contains("paid when its batch is final"), "{text}");
+        // Of one that cannot go on some tasks have no answer.
+        (settling.0.status.decided, settling.0.status.settled) = (1, 0);
+        let text = settling.people();
+        assert!(
+            text.contains(
+                "1 task is answered, and nothing more is given out; 1 of them awaits settlement"
+            ),
+            "{text}"
+        );
     }
 
     #[test]
@@ -215,6 +297,12 @@ mod tests {
         assert!(moving.people().contains("0 (in 1 pool)"));
         moving.0.status.not_uploaded = 3;
         assert!(moving.people().contains("7 waiting (3 not uploaded)"));
+        moving.0.status.phase = Phase::Uploading;
+        let text = moving.people();
+        assert!(
+            text.contains("looked for when the upload is here; 1 account is connected"),
+            "{text}"
+        );
         moving.0.status.phase = Phase::Closed;
         assert!(moving.people().starts_with("waits for nothing: it is over"));
     }

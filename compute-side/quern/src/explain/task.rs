@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     grid::words,
     output::{Output, fields, patiently, table},
-    units::{Size, grouped},
+    units::{Size, counted, grouped},
 };
 use quern_jobs_api::{
     JobsApiClient as _, Lateness, ReplicaExplanation, ReplicaStage, TaskExplanation, TaskStage,
@@ -39,7 +39,7 @@ pub(super) async fn run(
 impl Explained {
     /// Where the task stands.
     fn stage(&self) -> String {
-        let missing = || words::counted(self.0.missing, "replica");
+        let missing = || counted(self.0.missing, "replica");
         let batch = || match self.0.batch {
             Some(batch) => format!("in batch {batch}"),
             None => "in a batch".into(),

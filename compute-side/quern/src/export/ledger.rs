@@ -7,6 +7,7 @@ use crate::{
     context::Context,
     output::{Output, OutputFile, count_bar},
     trust::TrustArgs,
+    units::counted,
 };
 use clap::{Args, ValueEnum};
 use quern_ledger::{BlockStream, ChainError};
@@ -164,8 +165,8 @@ fn write_row(row: &Row, format: Format, out: &mut impl Write) -> io::Result<()> 
 impl Output for Exported {
     fn people(&self) -> String {
         format!(
-            "{} movements of blocks {} to {} are in {}",
-            self.rows,
+            "{} of blocks {} to {}: {}",
+            counted(self.rows, "movement"),
             self.from,
             self.to,
             self.output.display()

@@ -5,6 +5,7 @@ use crate::{
     context::Context,
     masternodes::MasternodeArgs,
     output::{Output, patiently, table},
+    units::counted,
 };
 use clap::Args;
 use quern_jobs_api::{DeviceState, JobsApiClient as _};
@@ -119,15 +120,21 @@ impl Output for Listed {
         if self.devices.is_empty() {
             return format!("the masternode at {url} knows no device");
         }
-        let mut parts = match self.all {
-            false => vec![by_rank(&self.devices)],
+        let mut parts: Vec<String> = match self.all {
+            false => {
+                let when = words::ranked_when(&self.devices);
+                [Some(by_rank(&self.devices)), when]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
             true => self.devices.iter().map(whole).collect(),
         };
         let more = match self.has_more {
             true => "; there are more: list them with --most",
             false => "",
         };
-        let count = words::counted(self.devices.len() as u32, "device");
+        let count = counted(self.devices.len(), "device");
         parts.push(format!("{count} at {url}{more}"));
         parts.join("\n\n")
     }
@@ -173,6 +180,10 @@ mod tests {
         );
         assert!(lines[2].starts_with("   -  1532.4"), "{text}");
         assert_eq!(lines[3], "  ! it is not connected");
+        assert!(
+            lines[5].starts_with("ranked 7 s ago, by the scores"),
+            "{text}"
+        );
         assert!(text.ends_with("2 devices at ws://here; there are more: list them with --most"));
         assert!(
             lines.iter().all(|line| line.chars().count() <= 100),

@@ -4,11 +4,11 @@
 //! otherwise; so on a day of the calendar at most one draw begins, and which one is found by when blocks
 //! were made.
 
-use super::words::{self, UNKNOWN};
+use super::words::UNKNOWN;
 use crate::{
     context::Context,
     output::{Output, fields, patiently, table},
-    units::{Day, span_of_blocks},
+    units::{Day, counted, span_of_blocks},
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -263,10 +263,10 @@ impl Drawn {
             true => "; there are more: list them with --most",
             false => "",
         };
-        let of = words::counted(self.registered, "registered device");
+        let of = counted(self.registered, "registered device");
         format!(
             "{} of the {} that drew, of {of}; winners stand {LIFT} places higher until block {won_until}{more}",
-            words::counted(self.won, "winner"),
+            counted(self.won, "winner"),
             self.drew,
         )
     }

@@ -12,12 +12,13 @@ use crate::{
     job::in_words,
     masternodes::MasternodeArgs,
     output::{Output, fields, patiently, table},
+    units::{counted, grouped},
 };
 use anyhow::Context as _;
 use clap::Args;
 use quern_grid::lottery::first_block_of;
 use quern_jobs_api::{
-    Dealing, DeviceState, GridState, JobInGrid, JobsApiClient as _, LastDraw, Scheduling,
+    Dealing, DeviceState, GridState, JobInGrid, JobsApiClient as _, LastDraw, Phase, Scheduling,
 };
 use quern_owner::{ApiFailure, Masternode};
 use quern_primitives::{AccountId, GenesisHash};
@@ -227,10 +228,14 @@ fn job_cells(job: &JobInGrid) -> [String; 6] {
     let status = &job.status;
     [
         format!("{:?}", job.level).to_lowercase(),
-        format!("{}/{}", status.decided, status.tasks),
-        status.settled.to_string(),
-        status.running.to_string(),
-        job.target_devices.to_string(),
+        format!("{}/{}", grouped(status.decided), grouped(status.tasks)),
+        grouped(status.settled),
+        grouped(status.running),
+        // One that gives nothing out asks for no devices.
+        match status.phase {
+            Phase::Computing => grouped(job.target_devices),
+            Phase::Uploading | Phase::Settling | Phase::Closed => words::UNKNOWN.to_owned(),
+        },
         words::plain(&in_words(status)),
     ]
 }
@@ -238,11 +243,14 @@ fn job_cells(job: &JobInGrid) -> [String; 6] {
 /// What there is, in a line.
 fn in_sum(grid: &GridState) -> String {
     format!(
-        "{} of {} connected, {} ranked; {}",
-        words::counted(grid.devices, "device"),
-        words::counted(grid.accounts, "account"),
-        grid.ranked,
-        words::counted(grid.jobs.len() as u32, "job")
+        "{} of {} connected, {} ranked{}; {}",
+        counted(grid.devices, "device"),
+        counted(grid.accounts, "account"),
+        grouped(grid.ranked),
+        // Scores are of now, and may have another order by then.
+        grid.ranked_s_ago
+            .map_or_else(String::new, |ago| format!(" {} ago", words::span(ago))),
+        counted(grid.jobs.len(), "job")
     )
 }
 
@@ -254,8 +262,11 @@ fn scheduling_in_words(scheduling: &Scheduling) -> String {
         Dealing::Pools => "by pools as published",
     };
     let pools = scheduling.pools.map_or_else(String::new, |pools| {
-        let devices = words::counted(pools.devices, "device");
-        format!(", of at least {devices} and {} points", pools.capacity)
+        let devices = counted(pools.devices, "device");
+        format!(
+            ", of at least {devices} and {}",
+            counted(pools.capacity, "point")
+        )
     });
     format!(
         "{dealing}{pools}; T1 {} %, at least {} s, T2 {} %, at least {} s",
@@ -273,7 +284,7 @@ fn draw_in_words(draw: Option<LastDraw>) -> String {
         Some(LastDraw {
             day,
             winners: Some(winners),
-        }) => format!("day {day}: {}", words::counted(winners, "winner")),
+        }) => format!("day {day}: {}", counted(winners, "winner")),
         Some(LastDraw { day, winners: None }) => format!(
             "day {day} could not be drawn: the masternode's node has discarded the state of block {}",
             first_block_of(day)
@@ -311,6 +322,7 @@ impl Output for Look {
         }
         if !self.devices.is_empty() {
             parts.push(by_rank(&self.devices));
+            parts.extend(words::ranked_when(&self.devices));
         }
         parts.join("\n\n")
     }
@@ -374,6 +386,7 @@ mod tests {
                 devices: 2,
                 accounts: 1,
                 ranked: 1,
+                ranked_s_ago: Some(7),
                 scheduling: Scheduling {
                     dealing: Dealing::OneQueue,
                     pools: None,
@@ -400,7 +413,7 @@ mod tests {
         let look = known_grid();
         let text = look.people();
         for words in [
-            "2 devices of 1 account connected, 1 ranked; 2 jobs",
+            "2 devices of 1 account connected, 1 ranked 7 s ago; 2 jobs",
             "high      5/10",
             "6 replicas, 0 wrong, 1 settled, 2 devices",
             "waiting: devices of 1 account could have it, of 3 needed",
@@ -418,7 +431,7 @@ mod tests {
         let mut look = known_grid();
         (look.grid.jobs, look.devices) = (vec![], vec![]);
         let text = look.people();
-        assert!(text.contains("1 ranked; 0 jobs\ntasks "), "{text}");
+        assert!(text.contains("1 ranked 7 s ago; 0 jobs\ntasks "), "{text}");
     }
 
     #[test]
@@ -436,7 +449,7 @@ mod tests {
         look.grid.last_draw = Some(LastDraw { day: 2, winners });
         let text = look.people();
         assert!(
-            text.contains("of at least 8 devices and 8000 points; T1"),
+            text.contains("of at least 8 devices and 8,000 points; T1"),
             "{text}"
         );
         assert!(text.contains("day 2: 1 winner"), "{text}");

@@ -3,7 +3,7 @@
 
 use crate::{
     output::{fields, table},
-    units::Size,
+    units::{Size, counted, grouped},
 };
 use quern_jobs_api::{DeviceState, MachineFacts, Reason, Sample};
 use quern_primitives::{device::Class, verdict::Ground};
@@ -45,12 +45,6 @@ pub(crate) fn points(points: f64) -> String {
     format!("{points:.1}")
 }
 
-/// A number of things, such as `1 device` and `2 devices`.
-pub(crate) fn counted(number: u32, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
-}
-
 /// Why an answer was accepted.
 pub(crate) fn ground(ground: Ground) -> &'static str {
     match ground {
@@ -84,6 +78,19 @@ pub(crate) fn rank(device: &DeviceState) -> String {
         0 => UNKNOWN.into(),
         rank => format!("{rank}/{}", device.ranked),
     }
+}
+
+/// When the devices were ranked that stand so; nothing if none is ranked. Of several masternodes the one
+/// that did so longest ago is told.
+pub(crate) fn ranked_when<'a>(
+    devices: impl IntoIterator<Item = &'a DeviceState>,
+) -> Option<String> {
+    let ranked = devices.into_iter().filter(|device| device.byte_rank > 0);
+    let ago = ranked.filter_map(|device| device.ranked_s_ago).max()?;
+    Some(format!(
+        "ranked {} ago, by the scores and faults of then; the scores above are those of now",
+        span(ago)
+    ))
 }
 
 /// The pool it stands in, of the job that is served first, and in how many other jobs it stands too:
@@ -162,7 +169,9 @@ pub(crate) fn sample(sample: &Sample) -> Option<String> {
     } = *sample;
     (0 < looked_at && looked_at < connected).then(|| {
         format!(
-            "{looked_at} of the {connected} connected devices were looked at; these are counted"
+            "{} of the {} connected devices were looked at; these are counted",
+            grouped(looked_at),
+            grouped(connected)
         )
     })
 }
@@ -202,7 +211,13 @@ pub(crate) fn device(device: &DeviceState) -> String {
             "connected",
             if device.connected { "yes" } else { "no" }.to_owned(),
         ),
-        ("rank", rank(device)),
+        (
+            "rank",
+            match device.ranked_s_ago.filter(|_| device.byte_rank > 0) {
+                Some(ago) => format!("{}, ranked {} ago", rank(device), span(ago)),
+                None => rank(device),
+            },
+        ),
         ("score", format!("{} of 2700", points(device.score))),
         (
             "faults",
@@ -246,7 +261,7 @@ fn machine(machine: &MachineFacts) -> String {
             &machine.processor_family,
             &machine.processor_model,
         ]),
-        machine.cores.map(|cores| format!("{cores} cores")),
+        machine.cores.map(|cores| counted(cores, "core")),
         of_parts(&[&machine.gpu]),
         machine.ram_mib.map(|mib| size(mib, "memory")),
         machine.storage_mib.map(|mib| size(mib, "storage")),
@@ -281,7 +296,9 @@ fn figures(device: &DeviceState) -> String {
         (
             "processor",
             unknown(),
-            known(measured.processor_rate, |rate| format!("{rate} fuel/ms")),
+            known(measured.processor_rate, |rate| {
+                format!("{} fuel/ms", grouped(rate))
+            }),
             of(parts.processor, 500),
         ),
         (
@@ -354,7 +371,7 @@ fn known<T>(value: Option<T>, words: impl FnOnce(T) -> String) -> String {
 }
 
 fn or_unknown(number: Option<u32>) -> String {
-    known(number, |number| number.to_string())
+    known(number, grouped)
 }
 
 #[cfg(test)]
@@ -372,6 +389,7 @@ pub(crate) mod tests {
             connected: true,
             byte_rank: 3,
             ranked: 12,
+            ranked_s_ago: Some(7),
             score: 1_532.375,
             parts: ScoreParts {
                 processor: 206.0,
@@ -432,7 +450,10 @@ pub(crate) mod tests {
                 .join(" ")
         };
         assert_eq!(line("kind of line"), "kind of line fibre - 300.0 of 300");
-        assert_eq!(line("processor"), "processor - 412000 fuel/ms 206.0 of 500");
+        assert_eq!(
+            line("processor"),
+            "processor - 412,000 fuel/ms 206.0 of 500"
+        );
         assert_eq!(line("speed"), "speed - 46 down, - up, Mbit/s 177.7 of 1000");
         assert_eq!(line("battery"), "battery 80.3 %, charging -");
         assert_eq!(line("temperature"), "temperature - -");
@@ -475,7 +496,10 @@ pub(crate) mod tests {
         // More bytes than a number of 64 bits holds are shown as the most that it does.
         let most = "17179869183.9 GiB";
         assert_eq!(text.matches(most).count(), 5, "{text}");
-        let machine = format!("{} cores; {most} of memory; {most} of storage", u64::MAX);
+        let machine = format!(
+            "{}; {most} of memory; {most} of storage",
+            counted(u64::MAX, "core")
+        );
         assert!(text.contains(&machine), "{text}");
     }
 
@@ -490,6 +514,29 @@ pub(crate) mod tests {
         assert_eq!(pool(&device), "1/2 +2");
         (device.byte_rank, device.pools) = (0, vec![]);
         assert_eq!((rank(&device), pool(&device)), ("-".into(), "-".into()));
+    }
+
+    #[test]
+    fn a_rank_is_told_with_how_old_it_is() {
+        let mut of = known_device();
+        assert!(device(&of).contains("3/12, ranked 7 s ago"));
+        let told = ranked_when([&of]).unwrap_or_default();
+        assert!(told.starts_with("ranked 7 s ago"), "{told}");
+        let older = DeviceState {
+            ranked_s_ago: Some(65),
+            ..known_device()
+        };
+        let told = ranked_when([&of, &older]).unwrap_or_default();
+        assert!(told.starts_with("ranked 1 min 5 s ago"), "{told}");
+        // One that has no rank, and a masternode that does not tell, are no reason to tell an age.
+        of.byte_rank = 0;
+        assert_eq!(ranked_when([&of]), None);
+        assert!(!device(&of).contains("ago"));
+        let untold = DeviceState {
+            ranked_s_ago: None,
+            ..known_device()
+        };
+        assert_eq!(ranked_when([&untold]), None);
     }
 
     #[test]
@@ -512,6 +559,5 @@ pub(crate) mod tests {
         assert_eq!((percent(0.05), percent(0.0)), ("5 %".into(), "0 %".into()));
         assert_eq!((span(40), span(125)), ("40 s".into(), "2 min 5 s".into()));
         assert_eq!(span(7_500), "2 h 5 min");
-        assert_eq!(counted(1, "device"), "1 device");
     }
 }

@@ -4,6 +4,7 @@ use super::JobName;
 use crate::{
     context::Context,
     output::{Output, count_bar, fields, table},
+    units::{counted, counted_as, grouped},
 };
 use clap::Args;
 use quern_ledger::State;
@@ -40,7 +41,8 @@ pub(crate) struct BatchesArgs {
 enum BatchesError {
     /// There is no such batch.
     #[error(
-        "the job has {settled} batches so far, counted from 0; give a lower number with --from"
+        "the job has {} so far, counted from 0; give a lower number with --from",
+        counted_as(*settled, "batch", "batches")
     )]
     Behind { settled: u32 },
     /// The chain keeps each batch for good.
@@ -187,11 +189,15 @@ fn state_in_short(state: BatchState) -> String {
 
 impl Output for Listed {
     fn people(&self) -> String {
-        let settled = format!("{} of {} tasks", self.settled_tasks, self.tasks);
+        let settled = format!(
+            "{} of {}",
+            grouped(self.settled_tasks),
+            counted(self.tasks, "task")
+        );
         let facts = fields(&[
             ("job", self.job.to_string()),
             ("settled", settled),
-            ("batches", self.settled_batches.to_string()),
+            ("batches", grouped(self.settled_batches)),
         ]);
         if self.batches.is_empty() {
             return facts;

@@ -1,6 +1,9 @@
 //! What is told of accepted answers that a job's masternodes found to be wrong.
 
-use crate::{grid::words, output::patiently};
+use crate::{
+    output::patiently,
+    units::{counted, counted_as, grouped},
+};
 use quern_ledger::Chain;
 use quern_owner::{CorrectError, Corrected, Corrections, FolderError, JobFolder, Outcome, correct};
 use quern_primitives::JobId;
@@ -62,7 +65,10 @@ impl Asked {
         let some = told.corrected.iter().take(TOLD_MAX);
         lines.extend(some.map(|it| corrected_in_words(it, told.masternodes)));
         if let Some(more @ 1..) = told.corrected.len().checked_sub(TOLD_MAX) {
-            lines.push(format!("! and of {more} more; --json names each"));
+            lines.push(format!(
+                "! and of {} more; --json names each",
+                grouped(more)
+            ));
         }
         if !told.corrected.is_empty() {
             lines.push(format!(
@@ -70,13 +76,9 @@ impl Asked {
             ));
         }
         if let Some(first) = told.not_believed.first() {
-            let count = u32::try_from(told.not_believed.len()).unwrap_or(u32::MAX);
             lines.push(format!(
                 "! {} not believed, and changed nothing; the first is masternode {}'s, of task {}: {}",
-                match count {
-                    1 => "1 correction is".to_owned(),
-                    _ => format!("{} are", words::counted(count, "correction")),
-                },
+                counted_as(told.not_believed.len(), "correction is", "corrections are"),
                 first.told_by,
                 first.task,
                 first.why
@@ -102,7 +104,7 @@ impl Asked {
 
 /// So many masternodes.
 fn in_words(masternodes: usize) -> String {
-    words::counted(u32::try_from(masternodes).unwrap_or(u32::MAX), "masternode")
+    counted(masternodes, "masternode")
 }
 
 /// What became of a task whose accepted answer is wrong, and on whose word.

@@ -8,9 +8,8 @@ use super::{
 };
 use crate::{
     context::Context,
-    grid::words,
     output::{Output, Rendering, count_bar, tell},
-    units::span_of_blocks,
+    units::{counted, grouped, span_of_blocks},
 };
 use clap::Args;
 use indicatif::ProgressBar;
@@ -383,7 +382,7 @@ pub(crate) fn in_words(status: &JobStatus) -> String {
         }
         Some(WaitingFor::Devices) => "waiting: no device is connected".into(),
         Some(WaitingFor::Accounts { connected, needed }) => {
-            let connected = words::counted(connected, "account");
+            let connected = counted(connected, "account");
             format!("waiting: devices of {connected} could have it, of {needed} needed")
         }
         Some(WaitingFor::Chain) => "waiting for the chain to settle".into(),
@@ -394,11 +393,14 @@ pub(crate) fn in_words(status: &JobStatus) -> String {
         None => {
             let to_come = match status.not_uploaded {
                 0 => String::new(),
-                shards => format!("{} to upload, ", words::counted(shards, "shard")),
+                shards => format!("{} to upload, ", counted(shards, "shard")),
             };
             format!(
-                "{to_come}{} replicas, {} wrong, {} settled, {} devices",
-                status.replicas, status.incorrect, status.settled, status.devices
+                "{to_come}{}, {} wrong, {} settled, {}",
+                counted(status.replicas, "replica"),
+                grouped(status.incorrect),
+                grouped(status.settled),
+                counted(status.devices, "device")
             )
         }
     }
@@ -408,8 +410,8 @@ impl Output for Update<'_> {
     fn people(&self) -> String {
         format!(
             "{}/{} tasks, {}",
-            self.status.decided,
-            self.status.tasks,
+            grouped(self.status.decided),
+            grouped(self.status.tasks),
             in_words(self.status)
         )
     }

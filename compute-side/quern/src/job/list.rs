@@ -3,8 +3,8 @@
 use super::status::state_in_short;
 use crate::{
     context::Context,
-    grid::words,
     output::{Output, patiently, table},
+    units::{counted, grouped},
 };
 use clap::Args;
 use quern_primitives::{
@@ -91,7 +91,7 @@ impl Output for Listed {
                 vec![
                     row.job.to_string(),
                     row.submitted_at.to_string(),
-                    format!("{}/{}", row.settled_tasks, row.tasks),
+                    format!("{}/{}", grouped(row.settled_tasks), grouped(row.tasks)),
                     display(row.deposited),
                     display(row.refunded),
                     state_in_short(&row.state),
@@ -103,7 +103,7 @@ impl Output for Listed {
         format!(
             "{}\n\n{}, {open} of them open; `quern job show JOB` tells all of one",
             table(&head, &rows),
-            words::counted(self.0.len() as u32, "job")
+            counted(self.0.len(), "job")
         )
     }
 }
@@ -135,7 +135,7 @@ mod tests {
         ]);
         let text = jobs.people();
         assert!(
-            text.contains("998/1000  1250 BC    1.5 BC  no answer to 998"),
+            text.contains("998/1,000  1250 BC    1.5 BC  no answer to 998"),
             "{text}"
         );
         assert!(text.contains("2 jobs, 1 of them open"), "{text}");

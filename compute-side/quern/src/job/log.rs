@@ -4,7 +4,7 @@ use super::JobName;
 use crate::{
     context::Context,
     output::{Output, OutputFile, count_bar, fields},
-    units::Size,
+    units::{Size, grouped},
 };
 use clap::Args;
 use quern_joblog::{LogFault, Replay, file, follow};
@@ -145,8 +145,8 @@ impl Output for Saved {
             ("size", Size(self.bytes).to_string()),
             ("told by", self.coordinator.to_string()),
             ("signed by", self.signer.to_string()),
-            ("blocks", self.blocks.to_string()),
-            ("entries", self.entries.to_string()),
+            ("blocks", grouped(self.blocks)),
+            ("entries", grouped(self.entries)),
             ("head", self.head.to_string()),
         ])
     }

@@ -1,7 +1,10 @@
 //! Whether there are devices for a job, before it is paid for.
 
 use super::preferences;
-use crate::grid::{live::Asked, words};
+use crate::{
+    grid::live::Asked,
+    units::{counted, grouped},
+};
 use quern_primitives::{
     amount::{Amount, as_string, display},
     job::Preferences,
@@ -150,15 +153,18 @@ impl Matched {
                 self.silent.join(", ")
             ),
         };
-        let connected = words::counted(self.of, "connected device");
+        let connected = counted(self.of, "connected device");
         let small = match self.short_of_memory {
             0 => String::new(),
-            small => format!("; {small} more would, did they let a task have as much memory"),
+            small => format!(
+                "; {} more would, did they let a task have as much memory",
+                grouped(small)
+            ),
         };
         format!(
             "{} of {connected} may compute it, of {}{small}{rest}{silent}",
-            self.devices,
-            words::counted(self.accounts, "account")
+            grouped(self.devices),
+            counted(self.accounts, "account")
         )
     }
 }
@@ -181,7 +187,7 @@ impl fmt::Display for Wanting {
             None => String::new(),
         };
         let belong = || {
-            let accounts = words::counted(*accounts, "account");
+            let accounts = counted(*accounts, "account");
             format!(
                 "the connected devices that may compute the job{asked} belong to {accounts}, and each task needs {needed}"
             )
@@ -200,7 +206,8 @@ impl fmt::Display for Wanting {
             ),
             Lack::Matches => write!(
                 f,
-                "no connected device, of {of} in all, may compute the job{asked}, so it would only wait; ask for less, or wait for others"
+                "no connected device, of {} in all, may compute the job{asked}, so it would only wait; ask for less, or wait for others",
+                grouped(*of)
             ),
             Lack::Accounts => write!(
                 f,
@@ -212,7 +219,7 @@ impl fmt::Display for Wanting {
                 f,
                 "{}, so it would only wait; {} {} nothing but a bond of {} for each device, for the job's tasks are worth so much: cut the input into more tasks, or allow each less --fuel",
                 belong(),
-                words::counted(*short_of_bond, "connected device"),
+                counted(*short_of_bond, "connected device"),
                 if *short_of_bond == 1 { "lacks" } else { "lack" },
                 display(*bond)
             ),
@@ -220,7 +227,7 @@ impl fmt::Display for Wanting {
                 f,
                 "{}, so it would only wait; {} {} nothing but memory for a task: ask for less --memory, or cut the input into smaller tasks that need less",
                 belong(),
-                words::counted(*short_of_memory, "connected device"),
+                counted(*short_of_memory, "connected device"),
                 if *short_of_memory == 1 { "lacks" } else { "lack" },
             ),
         }

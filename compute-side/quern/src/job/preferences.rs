@@ -2,7 +2,10 @@
 //! and a job file say it.
 
 use super::spec::{SpecError, at_most};
-use crate::device::{HardwareChoice, RegionChoice};
+use crate::{
+    device::{HardwareChoice, RegionChoice},
+    units::counted,
+};
 use clap::{Args, ValueEnum};
 use quern_grid::replication::FailureProbability;
 use quern_primitives::{
@@ -196,7 +199,10 @@ pub(crate) fn in_words(preferences: &Preferences) -> Option<String> {
     }
     if preferences.processor_points_min > 0 {
         let points = preferences.processor_points_min;
-        parts.push(format!("with a processor of at least {points} points"));
+        parts.push(format!(
+            "with a processor of at least {}",
+            counted(points, "point")
+        ));
     }
     if preferences.worker_version_min > 0 {
         let version = preferences.worker_version_min;

@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     grid::live::{self, Asked},
     output::{Output, patiently, spinner},
-    units::{Size, grouped, span_of_blocks},
+    units::{Size, counted, grouped, span_of_blocks},
 };
 use clap::Args;
 use quern_confidence::{Bound, Search, Statement, accounts_for};
@@ -336,9 +336,8 @@ impl Output for Offer {
         let replicas = confidence::agreement_in_words(self.agreement);
         let mut lines = vec![
             format!(
-                "{} {} of {} input, {replicas}",
-                self.tasks,
-                if self.tasks == 1 { "task" } else { "tasks" },
+                "{} of {} input, {replicas}",
+                counted(self.tasks, "task"),
                 Size(self.input_bytes)
             ),
             format!(

@@ -7,6 +7,7 @@
 use crate::{
     grid::live::{LiveError, LiveGrid, mean_failure},
     plan::factor_in_words,
+    units::counted,
 };
 use quern_grid::replication::{
     FailureProbability, Fleet, LeastError, Plan, PlanError, ReplicasError, alike,
@@ -56,7 +57,7 @@ pub(crate) enum FindError {
     /// None that an agreement allows does.
     #[error(
         "a failure probability of {accepted} is out of reach at {masternode}: with {each} for each task, the most that {there} there allow, it is {reachable}; accept that much, or give a number of devices with --replicas",
-        each = counted((*most).into(), "replica"),
+        each = counted(*most, "replica"),
         there = counted(*accounts, "account")
     )]
     OutOfReach {
@@ -193,7 +194,7 @@ impl Found {
             "to fail with at most {} takes r = {} by the mean share of faulty tasks {at}; {} for each task are taken, which makes it {}, at best {}{alike}",
             self.accepted_failure,
             factor_in_words(self.least_replicas, self.tasks),
-            counted(self.replicas.into(), "device"),
+            counted(self.replicas, "device"),
             self.failure,
             self.failure_at_best
         )
@@ -215,11 +216,6 @@ fn allowed(most: u64) -> impl Iterator<Item = u8> {
     (1..=REPLICAS_PER_TASK_MAX)
         .filter(|replicas| agreement(*replicas).is_valid())
         .take_while(move |replicas| u64::from(*replicas) <= most)
-}
-
-fn counted(number: u64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {thing}{plural}")
 }
 
 fn as_number<S: Serializer>(

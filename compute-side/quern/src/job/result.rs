@@ -10,9 +10,8 @@ use super::{
 use crate::{
     UsageError,
     context::Context,
-    grid::words,
     output::{Output, OutputFile, count_bar, patiently, tell},
-    units::Size,
+    units::{Size, counted},
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -264,13 +263,13 @@ impl Output for Saved {
         let Some(first) = self.receipts.first() else {
             return "no task is settled yet; there are no receipts".into();
         };
-        let receipts = words::counted(self.receipts.len() as u32, "receipt");
+        let receipts = counted(self.receipts.len(), "receipt");
         let mut lines = vec![format!(
             "{receipts} in {folder}; check one with  quern verify {}",
             first.display()
         )];
         if !self.proofs.is_empty() {
-            let proofs = words::counted(self.proofs.len() as u32, "proof");
+            let proofs = counted(self.proofs.len(), "proof");
             lines.push(format!(
                 "{proofs} of their batches beside them; check one without a node with  quern verify --genesis HEX {}",
                 first.display()

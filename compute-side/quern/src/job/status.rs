@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     context::Context,
-    grid::words,
     output::{Output, fields, patiently},
+    units::{counted, counted_as, grouped},
 };
 use clap::Args;
 use quern_jobs_api::JobStatus;
@@ -160,10 +160,7 @@ impl Output for Shown {
                 "pending",
                 format!(
                     "{}; batch {next} is paid when height {due} is final, the last one when {last} is; the chain's clock of finality is at {}",
-                    match self.chain.pending_batches {
-                        1 => "1 batch".to_owned(),
-                        batches => format!("{batches} batches"),
-                    },
+                    counted_as(self.chain.pending_batches, "batch", "batches"),
                     self.finality.clock
                 ),
             ));
@@ -182,7 +179,9 @@ impl Output for Shown {
                     "progress",
                     format!(
                         "{} decided, {} running, {} waiting{more}",
-                        status.decided, status.running, status.waiting
+                        grouped(status.decided),
+                        grouped(status.running),
+                        grouped(status.waiting)
                     ),
                 ));
                 pairs.extend(differed_in_words(status).map(|words| ("differed", words)));
@@ -210,7 +209,7 @@ fn differed_in_words(status: &JobStatus) -> Option<String> {
     ];
     let told = told.into_iter().filter(|(tasks, _)| *tasks > 0);
     let told: Vec<_> = told
-        .map(|(tasks, what)| format!("{} {what}", words::counted(tasks, "task")))
+        .map(|(tasks, what)| format!("{} {what}", counted(tasks, "task")))
         .collect();
     (!told.is_empty()).then(|| told.join("; "))
 }

@@ -11,7 +11,7 @@ use crate::{
     causes,
     context::Context,
     output::{Output, OutputFile, count_bar, fields, table},
-    units::{Size, grouped},
+    units::{Size, counted, grouped},
 };
 use anyhow::Context as _;
 use clap::Args;
@@ -56,7 +56,7 @@ struct Which {
 
 /// The job has no such task.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the input makes {tasks} shards, counted from 0, so there is no shard {shard}")]
+#[error("the input makes {}, counted from 0, so there is no shard {shard}", counted(*tasks, "shard"))]
 struct NoSuchShard {
     shard: TaskIndex,
     tasks: u32,
@@ -273,7 +273,11 @@ impl Answer {
     fn one(&self, tried: &Tried) -> String {
         let task = match self.tasks {
             0 | 1 => "0, the only one".to_owned(),
-            several => format!("{}, of {several} that are counted from 0", tried.task),
+            several => format!(
+                "{}, of {} that are counted from 0",
+                tried.task,
+                grouped(several)
+            ),
         };
         let mut pairs = vec![
             ("task", task),
@@ -323,9 +327,9 @@ impl Answer {
             parts.fold(0u64, u64::saturating_add)
         };
         lines.push(format!(
-            "{} of {} tasks tried, with {} fuel and in {} together; output: {}",
-            self.tried.len(),
-            self.tasks,
+            "{} of {} tried, with {} fuel and in {} together; output: {}",
+            grouped(self.tried.len()),
+            counted(self.tasks, "task"),
             grouped(sum(|tried| tried.fuel)),
             seconds(sum(|tried| tried.milliseconds)),
             self.output_in_words()

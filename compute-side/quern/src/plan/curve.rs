@@ -2,8 +2,9 @@
 
 use super::{
     PlanInputError,
-    report::{counted, devices_in_words, factor_in_words},
+    report::{devices_in_words, factor_in_words},
 };
+use crate::units::counted;
 use quern_chart::{Axis, Chart, ChartError, Limit, Mark, Point, Scale, Series};
 use quern_grid::replication::{CurveError, CurvePoint, FailureProbability, Plan};
 use std::{

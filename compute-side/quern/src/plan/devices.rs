@@ -1,6 +1,7 @@
 //! Devices as people write them: how many, and how often they fail.
 
 use super::draws::Draws;
+use crate::units::grouped;
 use quern_grid::replication::{
     DeviceGroup, FailureProbability, FailureProbabilityError, Fleet, FleetError,
 };
@@ -49,7 +50,7 @@ pub(crate) enum ParseDevicesError {
 pub(crate) enum DevicesError {
     /// They are too many to draw.
     #[error(
-        "{count} devices with a deviation are too many to draw; draw at most {DRAWS_MAX} and give the rest by their mean"
+        "{} devices with a deviation are too many to draw; draw at most {DRAWS_MAX} and give the rest by their mean", grouped(*count)
     )]
     TooManyDraws {
         /// How many would be drawn.

@@ -4,7 +4,7 @@ use super::{PlanInputError, complement, curve::tabled};
 use crate::{
     job::asked_in_words,
     output::{Output, fields, table},
-    units::grouped,
+    units::{counted, grouped},
 };
 use quern_grid::replication::{CurvePoint, DeviceGroup, FailureProbability, Plan};
 use quern_primitives::{device::Class, job::Preferences};
@@ -181,7 +181,7 @@ impl Output for Planned {
         };
         let at_work = match self.tasks_per_device_max {
             0 | 1 => format!("{}, each with one task", grouped(self.devices_at_work)),
-            most => format!("all, each with up to {} tasks", grouped(most)),
+            most => format!("all, each with up to {}", counted(most, "task")),
         };
         let mut pairs = vec![
             ("tasks", grouped(self.tasks)),
@@ -225,12 +225,6 @@ pub(super) fn devices_in_words(plan: &Plan) -> String {
         DeviceGroup::ANY_NUMBER.. => "any number of devices".into(),
         devices => counted(devices, "device"),
     }
-}
-
-/// A number of things.
-pub(super) fn counted(number: u64, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", grouped(number))
 }
 
 /// The replicas for each task in decimals, rounded up so far behind the point that the same number
@@ -298,12 +292,6 @@ mod tests {
             text.contains("← as asked") && text.contains("with r = 10"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn one_thing_is_no_plural_and_thousands_stand_apart() {
-        assert_eq!(counted(1, "task"), "1 task");
-        assert_eq!(counted(19_985, "task"), "19,985 tasks");
     }
 
     #[test]

@@ -3,9 +3,8 @@
 use super::file;
 use crate::{
     context::Context,
-    grid::words::counted,
     output::{Output, fields, table},
-    units::{Size, grouped},
+    units::{Size, counted, grouped},
 };
 use quern_primitives::{Amount, Digest, GenesisHash, JobId, amount};
 use quern_swarm_file::{
@@ -154,7 +153,7 @@ impl Told {
 
     fn sizes(&self) -> String {
         let most = Size(self.piece_bytes_max.into());
-        let pieces = grouped(self.pieces.into());
+        let pieces = grouped(self.pieces);
         let advice = match PIECE_BYTES_RECOMMENDED.contains(&self.piece_bytes_max) {
             true => "",
             false => "; 256 KiB to 4 MiB are recommended",
@@ -166,8 +165,8 @@ impl Told {
         let row = |file: &ToldFile| {
             vec![
                 shown(&file.path),
-                grouped(file.parts.into()),
-                grouped(file.first_piece.into()),
+                grouped(file.parts),
+                grouped(file.first_piece),
             ]
         };
         let rows: Vec<_> = self.files.iter().take(LISTED_MAX).map(row).collect();

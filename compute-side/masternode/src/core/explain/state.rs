@@ -19,7 +19,7 @@ const LASTING: [Flag; 3] = [Flag::RepeatedFailures, Flag::Unbonded, Flag::Banned
 
 impl Core {
     /// The grid at a glance, but for the last lottery: of its draw the core hears only who won.
-    pub fn grid_state(&self, _now: Tick) -> GridState {
+    pub fn grid_state(&self, now: Tick) -> GridState {
         let queued = self.scheduler.dispatch.jobs();
         let others = self.jobs.keys().copied();
         let mut seen = BTreeSet::new();
@@ -42,6 +42,7 @@ impl Core {
             devices: self.devices.connected_devices(),
             accounts: self.devices.connected_accounts() as u32,
             ranked: self.scheduler.fleet.ranking().len(),
+            ranked_s_ago: self.scheduler.ranked_s_ago(now),
             scheduling: scheduling(&self.settings.tuning),
             last_draw: None,
             recomputations: self.recomputations(),
@@ -153,6 +154,7 @@ impl Core {
             connected: known.is_some_and(|known| known.connected),
             byte_rank: report.byte_rank,
             ranked: fleet.ranking().len(),
+            ranked_s_ago: self.scheduler.ranked_s_ago(now),
             score: report.score.points(),
             parts: ScoreParts {
                 processor: parts.processor.points(),

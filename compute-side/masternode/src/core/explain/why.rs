@@ -7,7 +7,9 @@
 
 use crate::core::{Bond, Tick, bonds, impasse::Impasse};
 use quern_grid::{Flag, Withheld, measure::BadReading, needs::Lack};
-use quern_jobs_api::{REASON_DEVICES_MAX, Reader, Reason, Rule, Step, StepKind, WaitingFor};
+use quern_jobs_api::{
+    REASON_DEVICES_MAX, Reader, Reason, Rule, Step, StepKind, WaitingFor, counted, counted_as,
+};
 use quern_primitives::{
     amount::Amount,
     ids::{BatchSequence, BlockNumber, DeviceId, ReplicaIndex, TaskIndex},
@@ -178,8 +180,9 @@ impl fmt::Display for Why {
             }
             Self::Waits(WaitingFor::Accounts { connected, needed }) => write!(
                 f,
-                "each task needs devices of {needed} accounts, and {connected} have one \
-                 connected that the job could go to"
+                "each task needs devices of {}, and {} one connected that the job could go to",
+                counted(*needed, "account"),
+                counted_as(*connected, "has", "have")
             ),
             Self::Waits(WaitingFor::Chain) => f.write_str(
                 "what there is to decide is decided; the chain has not finalised the last batch",
@@ -228,8 +231,8 @@ impl fmt::Display for Why {
             ),
             Self::Unopened { accounts } => write!(
                 f,
-                "devices of {accounts} accounts could not open what it reads; if it opens nowhere, the \
-                 job ends"
+                "devices of {} could not open what it reads; if it opens nowhere, the job ends",
+                counted(*accounts, "account")
             ),
             Self::Committed { asked: true } => f.write_str(
                 "enough devices have computed it and committed themselves, and are asked what came out",
@@ -253,7 +256,7 @@ impl fmt::Display for Why {
                  completed one",
             ),
             Self::HandsFull { most } => {
-                write!(f, "the device holds {most} tasks, as many as it may")
+                write!(f, "the device holds {}, as many as it may", counted(*most, "task"))
             }
             Self::Pausing => f.write_str(
                 "the device gave a task back, came back without it, failed on it, or had three in a row \
@@ -270,8 +273,13 @@ impl fmt::Display for Why {
             ),
             Self::AwaitsVerdicts { answers } => write!(
                 f,
-                "{answers} answers of the device have no verdict yet, and it gets nothing more until some \
-                 have one, or are ten minutes old; with each that is accepted it may have more"
+                "{} no verdict yet, and it gets nothing more until some \
+                 have one, or are ten minutes old; with each that is accepted it may have more",
+                counted_as(
+                    *answers,
+                    "answer of the device has",
+                    "answers of the device have"
+                )
             ),
             Self::Benchmarked => f.write_str("the device computes a benchmark first"),
             Self::NeverFree => f.write_str(

@@ -247,7 +247,7 @@ mod tests {
         for words in [
             "ws://127.0.0.1:9955",
             "block 1234",
-            "2 devices of 1 account connected, 1 ranked; 2 jobs",
+            "2 devices of 1 account connected, 1 ranked 7 s ago; 2 jobs",
             "0x010101010101…",
             "████████░░░░░░░░ 5/10",
             "3      1532.4  1.7 %   1/2  0xabababababab…",
