@@ -1,5 +1,6 @@
 //! `quern verify`: checking a receipt.
 
+mod elsewhere;
 pub(crate) mod proof;
 
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
     trust::NoProof,
 };
 use clap::Args;
+use elsewhere::Elsewhere;
 use proof::Shown;
 use quern_ledger::{Chain, ChainError};
 use quern_light::Trust;
@@ -20,6 +22,7 @@ use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex,
     amount::{as_string, display},
     batch::{BatchRecord, BatchState},
+    job::Job,
     verdict::{Finding, Ground, ReceiptFile},
 };
 use serde::Serialize;
@@ -123,6 +126,9 @@ struct Verified {
     ground: Ground,
     pay: Option<Pay>,
     checks: Vec<Checked>,
+    /// Why the chain that was asked tells nothing of the receipt, if it is of another one.
+    #[serde(flatten)]
+    elsewhere: Option<Elsewhere>,
     /// Whether the batch is pending, with when it is due, final, or struck, as the chain says.
     batch_state: Option<BatchState>,
     /// The block that settled the batch or made it final, if its state is not to be had: then accounts or
@@ -130,6 +136,7 @@ struct Verified {
     discarded_block: Option<BlockNumber>,
     /// The blocks by whose state it was checked, if that was proven, and how these were shown to be final.
     proven_by: Vec<Shown>,
+    /// Whether every check was passed, and the chain that was asked, if one was, is the receipt's.
     holds: bool,
 }
 
@@ -171,12 +178,38 @@ struct Pay(#[serde(with = "as_string")] Amount);
 #[derive(Debug, Default)]
 struct Asked {
     checks: Vec<Check>,
+    elsewhere: Option<Elsewhere>,
     batch_state: Option<BatchState>,
     discarded_block: Option<BlockNumber>,
     shown: Vec<Shown>,
 }
 
-/// Checks a receipt; fails if any check does.
+impl Asked {
+    /// What batch and job tell, as a chain with this first block has them.
+    fn of_job(
+        file: &ReceiptFile,
+        genesis: GenesisHash,
+        settled: Option<&BatchRecord>,
+        known: Option<&Job>,
+    ) -> Self {
+        let is_known = settled.is_some() || known.is_some();
+        let elsewhere = Elsewhere::of(file, genesis, is_known);
+        let checks = vec![
+            verify_batch(file, settled),
+            verify_standing(settled),
+            verify_agreement(file, known),
+            verify_program(file, known),
+            verify_price(file, known),
+        ];
+        Self {
+            checks: Elsewhere::checks(elsewhere, checks),
+            elsewhere,
+            ..Self::default()
+        }
+    }
+}
+
+/// Checks a receipt; fails if any check does, or if the chain that was asked is another one.
 pub(crate) async fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let file = read(&args.receipt)?;
     let mut checks = check_file(&file, args.root);
@@ -201,6 +234,13 @@ async fn ask_as_told(
         Teller::Nobody => return Ok(Asked::default()),
         Teller::Proofs(genesis) => {
             let chain = context.chain().await?;
+            // Only where nobody says which chain it has to be; otherwise a node of another one is of no use.
+            if args.genesis.is_none() && chain.genesis() != genesis {
+                return Ok(Asked {
+                    elsewhere: Elsewhere::of(file, chain.genesis(), false),
+                    ..Asked::default()
+                });
+            }
             let asking = proof::by_node(&chain, file, genesis);
             let asked = patiently("asking the chain for proofs", asking).await;
             return Ok(asked.map_err(NoProof::from)?);
@@ -225,17 +265,9 @@ async fn ask(chain: &Chain, file: &ReceiptFile) -> Result<Asked, ChainError> {
         settled = state.batch(job, file.batch).await?;
         known = state.job(job).await?;
     }
-    let known = known.as_ref();
     let mut asked = Asked {
-        checks: vec![
-            verify_batch(file, settled.as_ref()),
-            verify_standing(settled.as_ref()),
-            verify_agreement(file, known),
-            verify_program(file, known),
-            verify_price(file, known),
-        ],
         batch_state: settled.map(|batch| batch.state),
-        ..Asked::default()
+        ..Asked::of_job(file, chain.genesis(), settled.as_ref(), known.as_ref())
     };
     match settled {
         Some(batch) => match ask_settled(chain, file, &batch).await {
@@ -243,6 +275,7 @@ async fn ask(chain: &Chain, file: &ReceiptFile) -> Result<Asked, ChainError> {
             Err(ChainError::Discarded { block, .. }) => asked.discarded_block = Some(block),
             Err(error) => return Err(error),
         },
+        None if asked.elsewhere.is_some() => {}
         None => asked.checks.push(verify_paid(file, None)),
     }
     Ok(asked)
@@ -340,8 +373,9 @@ fn verified(file: &ReceiptFile, checks: Vec<Checked>, asked: &Asked) -> Verified
         finding: found.map(|found| found.finding),
         ground: file.verdict.ground,
         pay: found.map(|found| Pay(found.pay)),
-        holds: checks.iter().all(|check| check.holds),
+        holds: asked.elsewhere.is_none() && checks.iter().all(|check| check.holds),
         checks,
+        elsewhere: asked.elsewhere,
         batch_state: asked.batch_state,
         discarded_block: asked.discarded_block,
         proven_by: asked.shown.clone(),
@@ -385,6 +419,10 @@ impl Verified {
     }
 
     fn in_sum(&self) -> &'static str {
+        let is_sound = self.checks.iter().all(|check| check.holds);
+        if is_sound && self.elsewhere.is_some() {
+            return "the receipt was NOT checked by its chain, so nothing says that it holds";
+        }
         let asked = self.of(CheckKind::Chain).is_some();
         match (self.holds, asked, self.of(CheckKind::Paid)) {
             (true, true, Some(_)) => "the receipt holds",
@@ -447,8 +485,11 @@ impl Output for Verified {
         if self.proven_by.iter().any(Shown::is_signed) {
             lines.push(format!(
                 "– taken as true: that the chain is the one that begins with block {}",
-                self.genesis
+                Elsewhere::asked(self.elsewhere, self.genesis)
             ));
+        }
+        if let Some(elsewhere) = self.elsewhere {
+            lines.push(format!("✗ not checked: {}", elsewhere.words(self.genesis)));
         }
         if !self.proven_by.is_empty() && self.of(CheckKind::Paid).is_some() {
             lines.push(

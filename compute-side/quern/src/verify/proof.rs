@@ -1,15 +1,13 @@
 //! Checking a receipt by proofs: of a file, without a node, or of a node that is not believed.
 
 use super::{Asked, ReceiptError, read_at_most};
+use crate::units::counted;
 use quern_ledger::{Chain, ChainError, Proven, ProvenError};
 use quern_light::{
     BlockHash, ChainProof, ChainProofFault, Header, Malformed, ProvenBlock, Trust, ValueFault, Way,
     keys, limits::HEADER_BYTES_MAX,
 };
-use quern_owner::{
-    Check, verify_accounts, verify_agreement, verify_batch, verify_paid, verify_price,
-    verify_program, verify_set_aside, verify_standing,
-};
+use quern_owner::{verify_accounts, verify_paid, verify_set_aside};
 use quern_primitives::{
     BlockNumber, DeviceId, GenesisHash, JobId,
     batch::{BatchRecord, BatchState, PendingBatch},
@@ -141,15 +139,21 @@ fn by_block(file: &ReceiptFile, block: &ProvenBlock) -> Result<Asked, ValueFault
     let job = &file.verdict.job;
     // Another chain settled nothing of this one's.
     let (mut settled, mut known): (Option<BatchRecord>, Option<Job>) = (None, None);
-    if block.value(&keys::genesis())? == Some(file.genesis) {
+    let genesis: Option<GenesisHash> = block.value(&keys::genesis())?;
+    if genesis == Some(file.genesis) {
         settled = block.value(&keys::batch(job, file.batch))?;
         known = block.value(&keys::job(job))?;
     }
     let mut asked = Asked {
-        checks: of_job(file, settled.as_ref(), known.as_ref()),
         batch_state: settled.map(|batch| batch.state),
         shown: vec![shown],
-        ..Asked::default()
+        // A state that names no first block is of no chain of these.
+        ..Asked::of_job(
+            file,
+            genesis.unwrap_or_default(),
+            settled.as_ref(),
+            known.as_ref(),
+        )
     };
     let settled_at = settled.map(|batch| batch.settled_at);
     match settled_at {
@@ -183,10 +187,9 @@ pub(super) async fn by_node(
         known = proven.value(at, &keys::job(job)).await?;
     }
     let mut asked = Asked {
-        checks: of_job(file, settled.as_ref(), known.as_ref()),
         batch_state: settled.map(|batch| batch.state),
         shown: vec![shown_by(&proven, &newest).await],
-        ..Asked::default()
+        ..Asked::of_job(file, genesis, settled.as_ref(), known.as_ref())
     };
     if let Some(batch) = settled {
         match by_blocks(&proven, file, &batch, &mut asked).await {
@@ -257,16 +260,6 @@ pub(crate) async fn shown_by(proven: &Proven, header: &Header) -> Shown {
     }
 }
 
-fn of_job(file: &ReceiptFile, settled: Option<&BatchRecord>, known: Option<&Job>) -> Vec<Check> {
-    vec![
-        verify_batch(file, settled),
-        verify_standing(settled),
-        verify_agreement(file, known),
-        verify_program(file, known),
-        verify_price(file, known),
-    ]
-}
-
 /// A device as far as its account is of concern; the rest was not asked for.
 fn seen(found: &ReplicaFinding, device: Device) -> DeviceView {
     DeviceView {
@@ -289,11 +282,15 @@ impl Shown {
     pub(crate) fn words(&self) -> String {
         let how = match self.by {
             Way::Signed { set, validators } => format!(
-                "more than two thirds of the {validators} validators of set {set} signed it, and each set was named by the one before it, from the chain's first block on"
+                "more than two thirds of the {} of set {set} signed it, and each set was named by the one before it, from the chain's first block on",
+                counted(validators, "validator")
             ),
             Way::Header { behind: 0 } => "it is the one that you trust".to_owned(),
             Way::Header { behind } => {
-                format!("the one that you trust is its descendant, {behind} blocks behind it")
+                format!(
+                    "the one that you trust is its descendant, {} behind it",
+                    counted(behind, "block")
+                )
             }
         };
         format!("block {} ({}) is final: {how}", self.block, self.hash)

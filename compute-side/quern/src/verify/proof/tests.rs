@@ -3,13 +3,14 @@ use crate::{
     output::Output as _,
     verify::{
         Name, checked,
+        elsewhere::Elsewhere,
         tests::{file, job},
         verified,
     },
 };
 use codec::Encode as _;
 use quern_light::Finality;
-use quern_owner::CheckKind;
+use quern_owner::{Check, CheckKind};
 use quern_primitives::{
     AccountId, SealingKey,
     batch::LogRange,
@@ -218,7 +219,16 @@ fn what_the_proven_state_has_decides() {
     let elsewhere = asked(&|values| {
         values.insert(keys::genesis(), vec![9; 32]);
     });
-    assert_eq!(holds(&elsewhere, CheckKind::Chain), Some(false));
+    assert_eq!(holds(&elsewhere, CheckKind::Chain), None);
+    let other = GenesisHash([9; 32]);
+    let other_chain = Elsewhere::OtherChain { asked: other };
+    assert_eq!(elsewhere.elsewhere, Some(other_chain));
+    let begun_anew = asked(&|values| {
+        values.remove(&keys::batch(&name, file.batch));
+        values.remove(&keys::job(&name));
+    });
+    assert_eq!(holds(&begun_anew, CheckKind::Chain), None);
+    assert_eq!(begun_anew.elsewhere, Some(Elsewhere::NoSuchJob));
     let taken = asked(&|values| {
         let (region, hardware) = (Region::Unknown, Hardware::Unknown);
         let other = AccountId::new([77; 32]);
