@@ -24,7 +24,9 @@ pub struct Network {
 #[derive(Debug, thiserror::Error)]
 pub enum LookUpError {
     /// A node failed to answer.
-    #[error("cannot learn the masternodes from the chain node at {url}")]
+    #[error(
+        "cannot learn the masternodes from the chain node at {url}, which `chain` in the settings names"
+    )]
     Chain {
         /// The node.
         url: String,
@@ -32,7 +34,9 @@ pub enum LookUpError {
         source: ChainError,
     },
     /// A node took too long.
-    #[error("the chain node at {url} does not answer; is it running, and is it the right address?")]
+    #[error(
+        "the chain node at {url}, which `chain` in the settings names, does not answer; is it running, and is it the right address?"
+    )]
     Silent {
         /// The node.
         url: String,
@@ -205,6 +209,8 @@ mod tests {
             ..Directory::new(source)
         };
         let error = directory.look_up().await.unwrap_err();
-        assert!(error.to_string().contains("ws://127.0.0.1:9"), "{error}");
+        let text = error.to_string();
+        let named = "ws://127.0.0.1:9, which `chain` in the settings names";
+        assert!(text.contains(named), "{text}");
     }
 }

@@ -172,7 +172,9 @@ async fn serve(
     stop: BoxFuture<'static, ()>,
 ) -> anyhow::Result<()> {
     let keys = config.keys()?;
-    let chain = Chain::connect(&config.chain).await?;
+    let chain = Chain::connect(&config.chain)
+        .await
+        .context("the masternode starts with its node, which `chain` in the settings names")?;
     let genesis = chain.genesis();
     let (commands, waiting) = mpsc::channel(COMMANDS_MAX);
     std::fs::create_dir_all(&config.data_dir).with_context(|| {

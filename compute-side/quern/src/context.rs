@@ -25,7 +25,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Globals {
     /// The WebSocket of a node [default: that of the running local grid, else ws://127.0.0.1:9944]
-    #[arg(long, global = true, env = "QUERN_NODE", value_name = "URL")]
+    #[arg(long, global = true, env = NODE_VARIABLE, value_name = "URL")]
     node: Option<String>,
     /// Who signs and pays: the name of a key, or a development account such as //Alice
     #[arg(long, global = true, env = "QUERN_ACCOUNT", value_name = "NAME")]
@@ -80,12 +80,14 @@ pub(crate) enum ContextError {
         count: usize,
     },
     /// No node is there.
-    #[error(
-        "no node answers at {url}; start a grid of this machine with `quern dev up`, or name a node with --node"
-    )]
+    #[error("no node answers at {url}, {}; {}", named_by.words(), named_by.advice())]
     NodeSilent {
         /// Where it should be.
         url: String,
+        /// What says so.
+        named_by: NamedBy,
+        /// What went wrong; nothing if it only took too long.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The node failed to answer.
     #[error(transparent)]
@@ -109,11 +111,62 @@ pub(crate) enum ContextError {
     JobFolder(#[from] FolderError),
 }
 
+/// The variable of the environment that names a node.
+const NODE_VARIABLE: &str = "QUERN_NODE";
+
+/// What says where the node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NamedBy {
+    /// The option of the command.
+    Option,
+    /// The environment.
+    Environment,
+    /// The record of a local grid that runs.
+    LocalGrid,
+    /// Nothing, so that it is where nodes are by default.
+    Nobody,
+}
+
+impl NamedBy {
+    /// What names a node of which the parser read this, where the environment has that.
+    fn of(given: Option<&str>, environment: Option<&str>) -> Option<Self> {
+        let given = given?;
+        // The parser takes the option first, and does not say where it found the other.
+        match environment == Some(given) {
+            true => Some(Self::Environment),
+            false => Some(Self::Option),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Option => "as --node says",
+            Self::Environment => "as the environment's QUERN_NODE says",
+            Self::LocalGrid => "where the node of this machine's grid should be",
+            Self::Nobody => "which is asked as neither --node nor QUERN_NODE names another",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Option | Self::Environment => {
+                "start that node, or name another with --node; `quern-node` has its RPC at port 9944 unless it is told otherwise"
+            }
+            Self::LocalGrid => "`quern dev status` says where its log is",
+            Self::Nobody => {
+                "start a grid of this machine with `quern dev up`, or name a node with --node"
+            }
+        }
+    }
+}
+
 /// What every command needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     home: PathBuf,
     node: Option<String>,
+    /// What names the node, if one is named.
+    node_named_by: Option<NamedBy>,
     account: Option<String>,
     rendering: Rendering,
 }
@@ -130,8 +183,10 @@ impl Context {
             Rendering::People
         };
         let (node, account) = (globals.node.clone(), globals.account.clone());
+        let variable = std::env::var(NODE_VARIABLE).ok();
         Ok(Self {
             home,
+            node_named_by: NamedBy::of(node.as_deref(), variable.as_deref()),
             node,
             account,
             rendering,
@@ -184,8 +239,13 @@ impl Context {
 
     /// Where the node is.
     pub(crate) fn node_url(&self) -> String {
-        if let Some(url) = &self.node {
-            return url.clone();
+        self.node().0
+    }
+
+    /// Where the node is, and what says so.
+    fn node(&self) -> (String, NamedBy) {
+        if let (Some(url), Some(named_by)) = (&self.node, self.node_named_by) {
+            return (url.clone(), named_by);
         }
         let running = Record::read(&self.dev_folder()).ok().filter(|record| {
             record
@@ -193,16 +253,30 @@ impl Context {
                 .last()
                 .is_some_and(quern_local_grid::Process::is_running)
         });
-        running.map_or_else(|| NODE_DEFAULT.to_owned(), |record| record.node_url)
+        match running {
+            Some(record) => (record.node_url, NamedBy::LocalGrid),
+            None => (NODE_DEFAULT.to_owned(), NamedBy::Nobody),
+        }
     }
 
     /// A connection to the node. One that does not answer soon is not waited for.
     pub(crate) async fn chain(&self) -> Result<Chain, ContextError> {
-        let url = self.node_url();
-        let connected = tokio::time::timeout(CONNECT_PATIENCE, Chain::connect(&url));
+        self.chain_within(CONNECT_PATIENCE).await
+    }
+
+    async fn chain_within(&self, patience: Duration) -> Result<Chain, ContextError> {
+        let (url, named_by) = self.node();
+        let silent = |source| ContextError::NodeSilent {
+            url: url.clone(),
+            named_by,
+            source,
+        };
+        let connected = tokio::time::timeout(patience, Chain::connect(&url));
         match patiently("connecting to the node", connected).await {
-            Ok(connected) => Ok(connected?),
-            Err(_) => Err(ContextError::NodeSilent { url }),
+            Ok(Ok(chain)) => Ok(chain),
+            Ok(Err(ChainError::Unreachable { source, .. })) => Err(silent(Some(source))),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(silent(None)),
         }
     }
 
@@ -300,6 +374,72 @@ fn home_default() -> Option<PathBuf> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    /// A context whose home is empty, with a node or without one.
+    fn with_node(home: &Path, node: Option<&str>) -> Context {
+        Context {
+            home: home.to_owned(),
+            node: node.map(str::to_owned),
+            node_named_by: NamedBy::of(node, None),
+            account: None,
+            rendering: Rendering::People,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_does_not_answer_is_told_with_its_address_and_what_named_it() {
+        let home = tempfile::tempdir().unwrap();
+        let context = with_node(home.path(), Some("ws://127.0.0.1:1"));
+        let within = context.chain_within(Duration::from_millis(50));
+        let text = within.await.err().unwrap().to_string();
+        for words in ["at ws://127.0.0.1:1, as --node says", "start that node"] {
+            assert!(text.contains(words), "{text}");
+        }
+    }
+
+    #[test]
+    fn who_named_the_node_is_told_from_its_default() {
+        let (url, other) = ("ws://a", "ws://b");
+        let of = NamedBy::of;
+        assert_eq!(of(Some(url), Some(url)), Some(NamedBy::Environment));
+        assert_eq!(of(Some(url), Some(other)), Some(NamedBy::Option));
+        assert_eq!(of(Some(url), None), Some(NamedBy::Option));
+        assert_eq!(of(None, None), None);
+        let home = tempfile::tempdir().unwrap();
+        let (default, named_by) = with_node(home.path(), None).node();
+        assert_eq!((&*default, named_by), (NODE_DEFAULT, NamedBy::Nobody));
+    }
+
+    #[test]
+    fn each_silence_of_a_node_says_what_to_do() {
+        let said = |named_by| {
+            let silent = ContextError::NodeSilent {
+                url: NODE_DEFAULT.to_owned(),
+                named_by,
+                source: None,
+            };
+            silent.to_string()
+        };
+        for (named_by, origin, advice) in [
+            (NamedBy::Option, "--node says", "--node"),
+            (NamedBy::Environment, "QUERN_NODE says", "--node"),
+            (
+                NamedBy::LocalGrid,
+                "this machine's grid",
+                "quern dev status",
+            ),
+            (
+                NamedBy::Nobody,
+                "neither --node nor QUERN_NODE",
+                "quern dev up",
+            ),
+        ] {
+            let text = said(named_by);
+            assert!(text.starts_with("no node answers at ws://127.0.0.1:9944, "));
+            let (said, do_next) = text.split_once("; ").unwrap();
+            assert!(said.contains(origin) && do_next.contains(advice), "{text}");
+        }
+    }
 
     #[test]
     fn a_job_is_named_by_its_first_digits() {

@@ -3,6 +3,7 @@
 use crate::{
     context::Context,
     output::{Output, fields, spinner, table},
+    units::{counted, counted_as},
 };
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -50,6 +51,9 @@ struct Grid {
     /// What to type to use the node, if it is not found by itself.
     #[serde(skip)]
     node_option: String,
+    /// What to type to name the grid's folder, if it is not found by itself.
+    #[serde(skip)]
+    folder_option: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -133,8 +137,13 @@ fn grid(context: &Context, folder: PathBuf, record: Record, already_running: boo
         log: process.log.clone(),
     };
     let found = context.node_url() == record.node_url;
+    let folder_option = match folder == context.dev_folder() {
+        true => String::new(),
+        false => format!(" --folder {}", folder.display()),
+    };
     Grid {
         folder,
+        folder_option,
         already_running,
         processes: record.processes.iter().map(row).collect(),
         node_option: if found {
@@ -158,13 +167,34 @@ impl Output for Grid {
             ("Jobs API", self.jobs_api.clone()),
             ("logs", self.folder.display().to_string()),
         ]);
-        let node = &self.node_option;
+        let (node, folder) = (&self.node_option, &self.folder_option);
         format!(
             "{head}\n{facts}\n\nnext:\n  \
              quern{node} --account {OWNER} wallet balance\n  \
              quern{node} --account {OWNER} job submit --program FILE.wasm --input FILE --split lines --wait --output RESULT\n  \
-             quern dev status"
+             quern dev status{folder}"
         )
+    }
+}
+
+impl Status {
+    /// What to do if not all of the grid runs.
+    fn next(&self) -> Option<String> {
+        let Grid {
+            processes,
+            folder_option: folder,
+            ..
+        } = &self.0;
+        let ended = processes.iter().filter(|process| !process.running).count();
+        let up = format!("`quern dev up{folder}` starts it again, and its chain goes on");
+        match ended {
+            0 => None,
+            all if all == processes.len() => Some(format!("nothing of the grid runs; {up}")),
+            some => Some(format!(
+                "{} of the grid ended, and the logs say why; `quern dev down{folder}` ends the rest, then {up}",
+                counted(some, "part")
+            )),
+        }
     }
 }
 
@@ -183,22 +213,70 @@ impl Output for Status {
             ("node", self.0.node_url.clone()),
             ("Jobs API", self.0.jobs_api.clone()),
         ]);
-        format!(
-            "{facts}\n\n{}",
-            table(&["part", "state", ">id", "log"], &rows)
-        )
+        let mut parts = vec![facts, table(&["part", "state", ">id", "log"], &rows)];
+        parts.extend(self.next());
+        parts.join("\n\n")
     }
 }
 
 impl Output for Down {
     fn people(&self) -> String {
-        let ended = match self.ended {
-            1 => "1 process".to_owned(),
-            several => format!("{several} processes"),
-        };
+        let ended = counted_as(self.ended, "process", "processes");
         format!(
             "{ended} ended; the chain stays in {}",
             self.folder.display()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of a grid of which these parts run.
+    fn status(running: &[bool], folder_option: &str) -> String {
+        let row = |running: &bool| ProcessRow {
+            name: "part".into(),
+            id: 7,
+            running: *running,
+            log: "part.log".into(),
+        };
+        let grid = Grid {
+            folder: "grid".into(),
+            already_running: true,
+            node_url: "ws://127.0.0.1:9944".into(),
+            jobs_api: "ws://127.0.0.1:9955".into(),
+            processes: running.iter().map(row).collect(),
+            node_option: String::new(),
+            folder_option: folder_option.into(),
+        };
+        Status(grid).people()
+    }
+
+    #[test]
+    fn a_grid_that_runs_needs_nothing() {
+        let text = status(&[true, true], "");
+        assert!(text.ends_with("part.log"), "{text}");
+    }
+
+    #[test]
+    fn a_grid_of_which_nothing_runs_says_how_to_start_it_again() {
+        let text = status(&[false, false], "");
+        let last =
+            "\n\nnothing of the grid runs; `quern dev up` starts it again, and its chain goes on";
+        assert!(text.ends_with(last), "{text}");
+        let elsewhere = status(&[false], " --folder /g");
+        assert!(
+            elsewhere.contains("`quern dev up --folder /g`"),
+            "{elsewhere}"
+        );
+    }
+
+    #[test]
+    fn a_grid_that_runs_in_part_says_to_end_the_rest_first() {
+        let text = status(&[true, false], "");
+        assert!(text.contains("\n\n1 part of the grid ended"), "{text}");
+        let (down, up) = (text.find("`quern dev down`"), text.find("`quern dev up`"));
+        assert!(down.is_some() && down < up, "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! Which masternodes are asked about the grid.
 
-use crate::context::Context;
+use crate::{context::Context, units::counted};
 use clap::Args;
 use quern_ledger::State;
 use quern_owner::{ApiFailure, Masternode, Masternodes, UnreachableError};
@@ -20,10 +20,20 @@ pub(crate) enum NobodyError {
     /// The chain has no masternode.
     #[error("the chain names no masternode; one joins when its operator starts it")]
     None,
+    /// The one that is named is not there.
+    #[error(
+        "the masternode at {url}, as --masternode says, cannot be reached; start it, or leave that option out, and those that the chain names are asked"
+    )]
+    Named {
+        /// Where it should be.
+        url: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// None of them is there.
     #[error(
-        "none of the {} masternodes that the chain names can be reached ({}); try again later, or name one with --masternode",
-        silent.len(),
+        "of {} that the chain names none can be reached ({}); try again later, or name one with --masternode",
+        counted(silent.len(), "masternode"),
         silent.join(", ")
     )]
     Silent {
@@ -74,9 +84,14 @@ impl MasternodeArgs {
     }
 
     /// The masternode that is named, if one is.
-    pub(crate) async fn connect(&self) -> Result<Option<Masternode>, UnreachableError> {
+    pub(crate) async fn connect(&self) -> Result<Option<Masternode>, NobodyError> {
         match &self.masternode {
-            Some(url) => Ok(Some(Masternode::connect(url).await?)),
+            Some(url) => {
+                let unreachable =
+                    |UnreachableError { url, cause }| NobodyError::Named { url, source: cause };
+                let named = Masternode::connect(url).await;
+                Ok(Some(named.map_err(unreachable)?))
+            }
             None => Ok(None),
         }
     }
@@ -137,6 +152,16 @@ where
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_named_masternode_that_is_away_is_told_with_what_named_it() {
+        let named = MasternodeArgs::at(Some("ws://127.0.0.1:1".into()));
+        let told = named.connect().await.map_err(|error| error.to_string());
+        assert!(told.is_err_and(|text| {
+            text.contains("at ws://127.0.0.1:1, as --masternode says")
+                && text.contains("leave that option out")
+        }));
+    }
+
     #[test]
     fn that_nobody_can_be_asked_says_where_was_asked() {
         let masternodes = Masternodes {
@@ -147,6 +172,12 @@ mod tests {
         assert!(told.is_err_and(|text| text.contains("2 masternodes")
             && text.contains("ws://a, ws://b")
             && text.contains("--masternode")));
+        let one = Masternodes {
+            reached: vec![],
+            silent: vec!["ws://a".into()],
+        };
+        let told = check_some(&one).map_err(|error| error.to_string());
+        assert!(told.is_err_and(|text| text.starts_with("of 1 masternode that")));
         assert!(matches!(
             check_some(&Masternodes::default()),
             Err(NobodyError::None)

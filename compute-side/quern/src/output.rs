@@ -185,11 +185,22 @@ pub(crate) fn spinner(what: impl Into<std::borrow::Cow<'static, str>>) -> Progre
     spinner
 }
 
+/// Whether somebody can be asked, who has not said yes already. What takes long before it asks is not
+/// begun otherwise.
+pub(crate) fn can_confirm(yes: bool) -> Result<(), UsageError> {
+    confirmed_by(yes, io::stdin().is_terminal())
+}
+
+fn confirmed_by(yes: bool, is_terminal: bool) -> Result<(), UsageError> {
+    match yes || is_terminal {
+        true => Ok(()),
+        false => Err(UsageError::Unconfirmed),
+    }
+}
+
 /// Asks a question on the terminal, before something is paid; fails with the refusal if the answer is no.
 pub(crate) fn confirm(question: &str, refusal: &'static str) -> anyhow::Result<()> {
-    if !io::stdin().is_terminal() {
-        return Err(UsageError::Unconfirmed.into());
-    }
+    can_confirm(false)?;
     write!(io::stderr(), "{question} [y/N] ")?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
@@ -254,6 +265,13 @@ mod tests {
             (is_waited_for(), nested)
         });
         assert_eq!((within.await, is_waited_for()), ((true, true), false));
+    }
+
+    #[test]
+    fn without_a_terminal_only_yes_confirms_and_the_error_names_it() {
+        assert!(confirmed_by(false, true).is_ok() && confirmed_by(true, false).is_ok());
+        let refused = confirmed_by(false, false).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|text| text.contains("--yes")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{FileArgs, file::EvidenceFile};
 use crate::{
     context::Context,
-    output::{Output, confirm, count_bar, fields, patiently, submit, tell},
+    output::{Output, can_confirm, confirm, count_bar, fields, patiently, submit, tell},
 };
 use quern_dispute_rules::{
     Evidence,
@@ -77,6 +77,7 @@ struct Before {
 }
 
 pub(super) async fn file(context: &Context, args: &FileArgs) -> anyhow::Result<()> {
+    can_confirm(args.yes)?;
     let account = context.account()?;
     let chain = context.chain().await?;
     let file = EvidenceFile::read(&args.evidence, chain.genesis())?;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    output::{Output, byte_bar, confirm, count_bar, fields, spinner, tell},
+    output::{Output, byte_bar, can_confirm, confirm, count_bar, fields, spinner, tell},
 };
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar};
@@ -84,6 +84,7 @@ struct Submitted {
 /// Tries, prices, seals, submits and uploads a job.
 pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Result<ExitCode> {
     let spec = args.spec.check()?;
+    can_confirm(args.yes)?;
     let owner = context.account()?;
     let (program, plan, trial) = quote::tried(&spec, args.spec.no_trial).await?;
     let chain = context.chain().await?;
