@@ -16,6 +16,7 @@ use quern_primitives::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    error::Error,
     fs::OpenOptions,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -123,9 +124,44 @@ pub enum CommandError {
         /// What the system says.
         source: io::Error,
     },
+    /// What was asked for cannot be written out.
+    #[error("cannot write to standard output")]
+    Tell(#[source] io::Error),
     /// The runtime or the signal handlers do not start.
     #[error("the worker does not start on this system")]
     System(#[source] io::Error),
+}
+
+/// Ends a program: where its command failed, after it told why on standard error, as every program of the
+/// grid does.
+pub fn exit<E: Error + 'static>(outcome: Result<ExitCode, E>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        // There is nobody to tell that standard error is closed.
+        let _ = io::stderr().write_all(failure(&error).as_bytes());
+        ExitCode::FAILURE
+    })
+}
+
+/// What went wrong and why, a line each.
+pub fn failure(error: &(dyn Error + 'static)) -> String {
+    let mut text = format!("error: {error}\n");
+    for cause in causes(error) {
+        text.push_str(&format!("  because: {cause}\n"));
+    }
+    text
+}
+
+/// The causes of an error, without those that an error above has said already.
+pub fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let (mut said, mut causes) = (error.to_string(), Vec::new());
+    for cause in std::iter::successors(error.source(), |&cause| cause.source()) {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            causes.push(text.clone());
+        }
+        said = text;
+    }
+    causes
 }
 
 /// Runs a worker with this executor until it is stopped: by SIGTERM or SIGINT once cleanly, twice at
@@ -343,6 +379,26 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_causes_once_each_and_no_backtrace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.toml");
+        let error = show_key(&path).unwrap_err();
+        let text = failure(&error);
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("error: "), "{text}");
+        assert!(lines[0].contains("worker.toml"), "{text}");
+        assert!(
+            lines.len() == 2 && lines[1].starts_with("  because: "),
+            "{text}"
+        );
+        // One whose words are above already is not said again.
+        let again = CommandError::System(io::Error::other("the worker does not start"));
+        assert!(causes(&again).is_empty(), "{:?}", causes(&again));
+        let again = io::Error::other(CommandError::System(io::Error::other("no threads")));
+        assert_eq!(causes(&again), ["no threads"]);
     }
 
     #[test]

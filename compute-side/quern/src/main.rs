@@ -30,6 +30,7 @@ mod wallet;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use context::{Context, ContextError, Globals};
+use quern_worker::cli::{causes, failure};
 use serde::Serialize;
 use std::{io, process::ExitCode};
 
@@ -231,13 +232,9 @@ fn print_failure(error: String, causes: Vec<String>) {
 
 /// Tells what went wrong and why; for programs as JSON on standard output as well.
 fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
-    let causes = causes(error);
-    output::tell(&format!("error: {error}"));
-    for cause in &causes {
-        output::tell(&format!("  because: {cause}"));
-    }
+    output::tell(failure(error.as_ref()).trim_end());
     if json {
-        print_failure(error.to_string(), causes);
+        print_failure(error.to_string(), causes(error.as_ref()));
     }
     let usage = error.is::<UsageError>() || error.is::<job::SpecError>() || is_context_usage(error);
     if usage {
@@ -247,20 +244,6 @@ fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-/// The causes of an error, without those that an error above has said already.
-fn causes(error: &anyhow::Error) -> Vec<String> {
-    let mut said = error.to_string();
-    let mut causes = Vec::new();
-    for cause in error.chain().skip(1) {
-        let text = cause.to_string();
-        if !said.contains(&text) {
-            causes.push(text.clone());
-        }
-        said = text;
-    }
-    causes
 }
 
 fn is_context_usage(error: &anyhow::Error) -> bool {
@@ -343,8 +326,8 @@ mod tests {
     #[test]
     fn a_cause_that_was_said_is_not_said_again() {
         let error = anyhow::anyhow!("the disk is full").context("cannot write x: the disk is full");
-        assert!(causes(&error).is_empty());
+        assert!(causes(error.as_ref()).is_empty());
         let error = anyhow::anyhow!("the disk is full").context("cannot write x");
-        assert_eq!(causes(&error), ["the disk is full"]);
+        assert_eq!(causes(error.as_ref()), ["the disk is full"]);
     }
 }
