@@ -10,7 +10,7 @@ mod show;
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use picture::Picture;
-use quern_jobs_api::{JobStatus, Phase};
+use quern_jobs_api::{JobStatus, Phase, counted, grouped};
 use quern_ledger::{Account, Chain};
 use quern_local_grid::{
     LocalGrid, OWNER, Plan, Process, Record, development_account, find_program, told_to_stop,
@@ -25,7 +25,7 @@ use quern_primitives::{
 use quern_shards::manifest::Assembly;
 use report::{Report, Seconds};
 use sha2::{Digest as _, Sha256};
-use show::Show;
+use show::{SILENCE, Show};
 use std::{
     path::{Path, PathBuf},
     pin::pin,
@@ -77,9 +77,7 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     clear(&folder)?;
     let picture = Picture::load(arguments.samples)?;
 
-    show.title(
-        "A grid of this machine: one validator, one masternode, four workers; one of them lies",
-    );
+    show.title("One validator, one masternode, four workers, one of which lies");
     let mut stop = pin!(told_to_stop());
     let started = Instant::now();
     let Some(grid) = start_grid(&folder, &show, stop.as_mut()).await? else {
@@ -99,7 +97,7 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         report.seconds.build = build;
         report.seconds.grid_ready = grid_ready.as_secs_f64();
         report.write(&folder.join("report.json"))?;
-        show.line(&format!(
+        show.whole(&format!(
             "report       {}",
             folder.join("report.json").display()
         ));
@@ -115,12 +113,12 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             "the grid keeps running: node {}, Jobs API {}",
             record.node_url, record.jobs_api
         ));
-        show.line(&format!(
+        show.whole(&format!(
             "look around with  {} --node {} grid watch",
             quern()?.display(),
             record.node_url
         ));
-        show.line(&format!(
+        show.whole(&format!(
             "end it with  {} dev down --folder {}",
             quern()?.display(),
             folder.join("grid").display()
@@ -197,7 +195,9 @@ async fn start_grid(
 ) -> anyhow::Result<Option<LocalGrid>> {
     let mut plan = Plan::new(folder.join("grid"));
     plan.workers[LIAR] = Some(find_program(None, "quern-lying-worker")?);
-    Ok(LocalGrid::start_unless(&plan, |step| show.line(step), stop).await?)
+    let starting = LocalGrid::start_unless(&plan, |step| show.line(step), stop);
+    let starting = show.while_it_lasts("still starting the grid", false, starting);
+    Ok(starting.await?)
 }
 
 fn path_tracer() -> anyhow::Result<Vec<u8>> {
@@ -225,8 +225,8 @@ async fn main_job(
     let owner_before = chain.at_finalised().await?.wallet(&owner.id()).await?;
 
     show.title(&format!(
-        "The job: {} tiles of one picture, {REPLICAS} replicas each",
-        picture.tiles().len()
+        "The job: {} of one picture, {REPLICAS} replicas each",
+        counted(picture.tiles().len(), "tile")
     ));
     let job_started = Instant::now();
     let job_folder = hand_in(&chain, &owner, folder, picture, show).await?;
@@ -242,7 +242,9 @@ async fn main_job(
     bar.finish_and_clear();
     let status = follow(&coordinator, show).await?;
     let job_seconds = job_started.elapsed();
-    let closed = wait_closed(&chain, job).await?;
+    let closed = wait_closed(&chain, job);
+    let closed = show.during("waiting until the chain has paid every batch", closed);
+    let closed = closed.await?;
     let settled_seconds = job_started.elapsed();
     show.line(&format!(
         "computed in {:.1} s, settled after {:.1} s",
@@ -251,23 +253,22 @@ async fn main_job(
     ));
 
     let mut pixels = Vec::new();
-    collect(
-        &coordinator,
-        chain.genesis(),
-        &job_folder,
-        &mut pixels,
-        |_, _| {},
-    )
-    .await?;
+    let genesis = chain.genesis();
+    let collected = collect(&coordinator, genesis, &job_folder, &mut pixels, |_, _| {});
+    let fetching = show.during("fetching the tiles from the coordinator", collected);
+    fetching.await?;
     let png = folder.join("quern.png");
     let image = picture.assemble(&pixels)?;
     picture.save(&image, &png)?;
-    let bar = show.spinner("rendering the same picture in one process, to compare");
-    let reference = {
+    let rendered = {
         let picture = picture.clone();
-        tokio::task::spawn_blocking(move || picture.reference()).await??
+        tokio::task::spawn_blocking(move || picture.reference())
     };
-    bar.finish_and_clear();
+    let rendered = show.during(
+        "rendering the same picture in one process, to compare",
+        rendered,
+    );
+    let reference = rendered.await??;
 
     let outcomes = outcome::read(&chain, grid, &before).await?;
     let owner_after = chain.at_finalised().await?.wallet(&owner.id()).await?;
@@ -275,7 +276,7 @@ async fn main_job(
     let reference_sha256 = hex::encode(Sha256::digest(&reference));
 
     show.title("What came of it");
-    show.line(&format!("picture      {}", png.display()));
+    show.whole(&format!("picture      {}", png.display()));
     show.comparison(&result_sha256, &reference_sha256);
     show.payments(&outcomes);
     show.caught(&outcomes);
@@ -372,20 +373,24 @@ async fn follow(coordinator: &Coordinator, show: &Show) -> anyhow::Result<JobSta
     let mut updates = coordinator.watch().await?;
     let bar = show.tasks();
     // Where there is no bar, some lines say how far it is.
-    let mut told = 0;
+    let (mut told, mut told_at) = (0, Instant::now());
     while let Some(status) = updates.next().await {
         let status = status?;
         bar.set_length(status.tasks.into());
         bar.set_position(status.decided.into());
         let details = format!(
-            "{} replicas, {} wrong, {} devices",
-            status.replicas, status.incorrect, status.devices
+            "{}, {} wrong, {}",
+            counted(status.replicas, "replica"),
+            grouped(status.incorrect),
+            counted(status.devices, "device")
         );
-        if bar.is_hidden() && status.decided >= told + status.tasks.div_ceil(8) {
-            told = status.decided;
+        let is_news = status.decided >= told + status.tasks.div_ceil(8);
+        if bar.is_hidden() && (is_news || told_at.elapsed() >= SILENCE) {
+            (told, told_at) = (status.decided, Instant::now());
             show.line(&format!(
-                "computed     {} of {} tiles: {details}",
-                status.decided, status.tasks
+                "computed     {} of {}: {details}",
+                grouped(status.decided),
+                counted(status.tasks, "tile")
             ));
         }
         bar.set_message(details);

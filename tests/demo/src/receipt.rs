@@ -28,7 +28,7 @@ pub(crate) async fn show(
     let path = folder.join("receipt.json");
     std::fs::write(&path, serde_json::to_string_pretty(&file)?)?;
     let quern = quern()?;
-    show.line(&format!(
+    show.whole(&format!(
         "verify       {} verify {} --node {}",
         quern.display(),
         path.display(),

@@ -126,6 +126,9 @@ async fn a_demo_that_is_kept_reports_what_came_of_it_and_runs_until_it_is_taken_
     assert!(demo_folder.join("quern.png").is_file(), "{told}");
     let report = fs::read(demo_folder.join("report.json")).unwrap();
     check(&serde_json::from_slice(&report).unwrap());
+    // Long lines are broken at blanks.
+    let words: Vec<_> = told.split_whitespace().collect();
+    let unbroken = words.join(" ");
     for words in [
         "settlement",
         "quern verify",
@@ -134,12 +137,18 @@ async fn a_demo_that_is_kept_reports_what_came_of_it_and_runs_until_it_is_taken_
         "an equal share of each tile it agreed on",
         "worker 4 gave",
         "in existence",
+        "waiting until the chain has paid every batch",
+        "rendering the same picture in one process",
         "quern dev down",
     ] {
         assert!(
-            told.contains(words),
+            unbroken.contains(words),
             "nothing is told of `{words}`:\n{told}"
         );
+    }
+
+    for line in told.lines().filter(|line| line.contains(" batch ")) {
+        assert!(line.chars().count() <= 80, "{line}");
     }
 
     let grid = demo_folder.join("grid");
