@@ -451,7 +451,9 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
     verifies(quern, &file).await?;
     compared(quern, job, &file, &receipt).await?;
     let behind = ["job", "batches", job, "--from", "1"];
-    quern.refuses(1, &["1 batches", "--from"], &behind).await?;
+    quern
+        .refuses(1, &["1 batch so far", "--from"], &behind)
+        .await?;
     let nothing = "ff".repeat(32);
     let unknown = ["job", "batches", &nothing];
     quern
