@@ -42,13 +42,24 @@ const DOUBLINGS_MAX: u32 = 9;
 #[derive(Default)]
 pub(super) struct Pauses {
     of: BTreeMap<DeviceId, Pause>,
-    /// When each pause ends that has not been seen to end.
-    pub(super) ends: BTreeSet<(Tick, DeviceId)>,
+    /// When each pause ends that has not been seen to end. Two of a device may end at the same time.
+    pub(super) ends: BTreeSet<(Tick, DeviceId, PauseKind)>,
     failures: Failures,
     /// Devices of which an accepted answer turned out to be wrong, with until when each gets nothing. They
     /// stay when a device is forgotten: its key may come back.
     contradicted: BTreeMap<DeviceId, Tick>,
     pub(super) stalls: Stalls,
+}
+
+/// Why a device gets nothing for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PauseKind {
+    /// It gave a task back, or failed on one.
+    Back,
+    /// It was stale, or silent, on several decided tasks in a row.
+    Stalled,
+    /// An accepted answer of it turned out to be wrong.
+    Contradicted,
 }
 
 #[derive(Clone, Copy)]
@@ -69,7 +80,7 @@ impl Pauses {
             times: times.saturating_add(1),
         };
         self.of.insert(device, pause);
-        self.ends.insert((pause.until, device));
+        self.ends.insert((pause.until, device, PauseKind::Back));
     }
 
     /// Takes note of an entry of a job's log, for the failures that nobody has judged. Returns the devices
@@ -98,7 +109,7 @@ impl Pauses {
     /// An answer of a device was accepted: its next pause is a short one again.
     pub(super) fn accepted(&mut self, device: &DeviceId) {
         if let Some(pause) = self.of.remove(device) {
-            self.ends.remove(&(pause.until, *device));
+            self.ends.remove(&(pause.until, *device, PauseKind::Back));
         }
     }
 
@@ -131,14 +142,14 @@ impl Pauses {
     pub(super) fn contradicted(&mut self, now: Tick, device: DeviceId) {
         let until = now.plus_ms(CONTRADICTED_MS);
         if let Some(before) = self.contradicted.insert(device, until) {
-            self.ends.remove(&(before, device));
+            self.ends.remove(&(before, device, PauseKind::Contradicted));
         }
-        self.ends.insert((until, device));
+        self.ends.insert((until, device, PauseKind::Contradicted));
         if self.contradicted.len() > CONTRADICTED_MAX {
             let first = self.contradicted.iter().min_by_key(|(_, until)| **until);
             if let Some((first, until)) = first.map(|(first, until)| (*first, *until)) {
                 self.contradicted.remove(&first);
-                self.ends.remove(&(until, first));
+                self.ends.remove(&(until, first, PauseKind::Contradicted));
             }
         }
     }
@@ -169,28 +180,22 @@ impl Pauses {
 
     /// When the next pause ends, or the next failure counts no more.
     pub(super) fn next_wakeup(&self) -> Option<Tick> {
-        let pause = self.ends.first().map(|(until, _)| *until);
+        let pause = self.ends.first().map(|(until, ..)| *until);
         let ends = [pause, self.failures.next_end()];
         ends.into_iter().flatten().min()
     }
 
     /// A device whose pause is over, or of which a failure counts no more.
     fn take_ended(&mut self, now: Tick) -> Option<DeviceId> {
-        let ended = self.ends.first().copied().filter(|it| it.0 <= now);
-        match ended {
-            Some(end) => {
-                self.ends.remove(&end);
-                if self
-                    .contradicted
-                    .get(&end.1)
-                    .is_some_and(|until| *until <= now)
-                {
-                    self.contradicted.remove(&end.1);
-                }
-                Some(end.1)
-            }
-            None => self.failures.take_ended(now),
+        let Some(end) = self.ends.first().copied().filter(|it| it.0 <= now) else {
+            return self.failures.take_ended(now);
+        };
+        self.ends.remove(&end);
+        let (_, device, kind) = end;
+        if kind == PauseKind::Contradicted {
+            self.contradicted.remove(&device);
         }
+        Some(device)
     }
 }
 

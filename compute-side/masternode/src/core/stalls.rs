@@ -15,7 +15,10 @@
 //!
 //! Nothing of it goes to the log or the chain: nobody is blamed for being slow. A restart forgets it.
 
-use super::{Core, Tick, pause::Pauses};
+use super::{
+    Core, Tick,
+    pause::{PauseKind, Pauses},
+};
 use quern_primitives::ids::DeviceId;
 use std::collections::BTreeMap;
 
@@ -89,15 +92,15 @@ impl Pauses {
     /// A task was decided on which a device was stale, or silent.
     pub(super) fn stalled(&mut self, now: Tick, device: DeviceId) {
         if let Some((before, until)) = self.stalls.note(now, device) {
-            self.ends.remove(&(before, device));
-            self.ends.insert((until, device));
+            self.ends.remove(&(before, device, PauseKind::Stalled));
+            self.ends.insert((until, device, PauseKind::Stalled));
         }
     }
 
     /// A device has shown that it answers, or is forgotten itself.
     pub(super) fn stalls_no_more(&mut self, device: &DeviceId) {
         if let Some(until) = self.stalls.clear(device) {
-            self.ends.remove(&(until, *device));
+            self.ends.remove(&(until, *device, PauseKind::Stalled));
         }
     }
 }
@@ -187,6 +190,23 @@ mod tests {
         pauses.forget(&DEVICE);
         assert_eq!(pauses.until(&DEVICE, now), None);
         assert_eq!(pauses.next_wakeup(), None);
+    }
+
+    #[test]
+    fn two_pauses_that_end_at_the_same_time_end_each_for_itself() {
+        let mut pauses = Pauses::default();
+        let now = Tick(5);
+        for _ in 0..3 {
+            pauses.stalled(now, DEVICE);
+        }
+        let until = pauses.until(&DEVICE, now);
+        let now = now.plus_ms(5 * MINUTE);
+        (0..10).for_each(|_| pauses.begin(now, DEVICE));
+        assert_eq!(pauses.until(&DEVICE, now), until, "both");
+        // The job is over for which it paused.
+        pauses.accepted(&DEVICE);
+        assert_eq!(pauses.until(&DEVICE, now), until);
+        assert_eq!(pauses.next_wakeup(), until);
     }
 
     #[test]

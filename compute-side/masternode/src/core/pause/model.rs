@@ -11,13 +11,24 @@ use quern_primitives::{
     verdict::{Finding, Ground, ReplicaFinding, Verdict},
 };
 
-const HOUR_MS: u64 = 3_600_000;
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Happening {
     Begins(u8),
+    /// What a device paused for is forgotten.
     Accepted(u8),
     Forgotten(u8),
+    /// An answer of a device is accepted.
+    Answered(u8),
+    /// Others have decided a task on which a device was stale, or silent.
+    Stalled(u8),
+    /// An accepted answer of a device turns out to be wrong.
+    Contradicted(u8),
+    /// A device is away, and comes back: what is not waited for was laid by meanwhile.
+    Away(u8),
     /// A device fails on a task of a job.
     Fails(u8, u8, TaskIndex),
     /// The program of a job fails on a device.
@@ -53,6 +64,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => device.clone().prop_map(Happening::Begins),
         1 => device.clone().prop_map(Happening::Accepted),
         1 => device.clone().prop_map(Happening::Forgotten),
+        1 => device.clone().prop_map(Happening::Answered),
+        6 => device.clone().prop_map(Happening::Stalled),
+        1 => device.clone().prop_map(Happening::Contradicted),
+        3 => device.clone().prop_map(Happening::Away),
         6 => (device.clone(), job.clone(), task.clone())
             .prop_map(|(a, b, c)| Happening::Fails(a, b, c)),
         3 => (device, job.clone(), task.clone()).prop_map(|(a, b, c)| Happening::Traps(a, b, c)),
@@ -134,6 +149,25 @@ fn happen(pauses: &mut Pauses, now: Tick, happening: Happening) -> BTreeSet<Devi
         Happening::Begins(device) => pauses.begin(now, id(device)),
         Happening::Accepted(device) => pauses.accepted(&id(device)),
         Happening::Forgotten(device) => pauses.forget(&id(device)),
+        Happening::Answered(device) => {
+            pauses.accepted(&id(device));
+            pauses.stalls_no_more(&id(device));
+        }
+        Happening::Stalled(device) => pauses.stalled(now, id(device)),
+        Happening::Contradicted(device) => pauses.contradicted(now, id(device)),
+        Happening::Away(device) => {
+            let device = id(device);
+            let laid_by = (
+                pauses.lay_by(now, &device),
+                pauses.stalls.lay_by(now, &device),
+            );
+            if let Some(times) = laid_by.0 {
+                pauses.take_back(device, times);
+            }
+            if let Some(in_a_row) = laid_by.1 {
+                pauses.stalls.take_back(device, in_a_row);
+            }
+        }
         Happening::Fails(device, job, task) => {
             let entry = Entry::Released {
                 task,
@@ -176,13 +210,37 @@ fn pause(story: &Story, device: u8) -> Option<Tick> {
             let ms = 1_000u64 << times;
             until = Some(at.plus_ms(ms.min(300_000)));
             times = (times + 1).min(20);
-        } else if [Happening::Accepted(device), Happening::Forgotten(device)].contains(it)
+        } else if [
+            Happening::Accepted(device),
+            Happening::Answered(device),
+            Happening::Forgotten(device),
+        ]
+        .contains(it)
             || (0..2).any(is_cleared)
         {
             (times, until) = (0, None);
         }
     }
     until
+}
+
+/// Until when a device waits that was stale, or silent: ten minutes from the third such task on without an
+/// accepted answer between, twice as long from each further one, a day at most.
+fn stall(story: &Story, device: u8) -> Option<Tick> {
+    let ends = [Happening::Answered(device), Happening::Forgotten(device)];
+    let row = story.iter().rev().take_while(|(_, it)| !ends.contains(it));
+    let row = row.filter(|(_, it)| *it == Happening::Stalled(device));
+    let row: Vec<Tick> = row.map(|(at, _)| *at).collect();
+    let further = row.len().checked_sub(3)?;
+    let ms = (0..further).fold(10 * MINUTE_MS, |ms: u64, _| ms.saturating_mul(2));
+    Some(row[0].plus_ms(ms.min(DAY_MS)))
+}
+
+/// For a day from when an accepted answer of a device last turned out to be wrong, whatever else happens.
+fn contradiction(story: &Story, device: u8) -> Option<Tick> {
+    let is_it = |(_, it): &&(Tick, Happening)| *it == Happening::Contradicted(device);
+    let last = story.iter().rev().find(is_it);
+    last.map(|(at, _)| at.plus_ms(DAY_MS))
 }
 
 /// When each failure of a device in a job ends to count that nobody has judged and that counts now.
@@ -210,14 +268,29 @@ fn failures(story: &Story, device: u8, job: u8, now: Tick) -> Vec<Tick> {
     ends
 }
 
+/// How long after one thing the next happens: mostly by round numbers, so that what is counted from different
+/// moments ends at the same one; or at once, or at the end of time.
+fn later_ms() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        6 => 0u64..3_000,
+        6 => Just(0),
+        6 => (0u64..4).prop_map(|seconds| seconds * 1_000),
+        4 => (0u64..12).prop_map(|times| times * 5 * MINUTE_MS),
+        2 => 0u64..400_000,
+        1 => 0u64..2_000_000,
+        1 => (0u64..3).prop_map(|days| days * DAY_MS),
+        1 => Just(u64::MAX - DAY_MS),
+        1 => Just(u64::MAX - 500),
+        1 => Just(u64::MAX),
+    ]
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
     #[test]
     fn a_device_gets_nothing_for_as_long_as_its_whole_story_says(
-        happenings in prop::collection::vec((happening(), prop_oneof![
-            6 => 0u64..3_000,
-            2 => 0u64..400_000,
-            1 => 0u64..2_000_000,
-        ]), 0..80),
+        happenings in prop::collection::vec((happening(), later_ms()), 0..80),
     ) {
         let (mut pauses, mut now, mut story) = (Pauses::default(), Tick(0), vec![]);
         let mut last = vec![(None, [false; 2]); 2];
@@ -239,8 +312,10 @@ proptest! {
             }
             let told = happen(&mut pauses, now, happening);
             story.push((now, happening));
-            let is_by_itself =
-                matches!(happening, Happening::Accepted(_) | Happening::Forgotten(_));
+            let is_by_itself = matches!(
+                happening,
+                Happening::Accepted(_) | Happening::Answered(_) | Happening::Forgotten(_)
+            );
             for device in 0..2 {
                 let (until, unjudged) = kept(&pauses, device);
                 let (until_before, unjudged_before) = before[usize::from(device)];
@@ -251,7 +326,9 @@ proptest! {
             last = (0..2).map(|device| kept(&pauses, device)).collect();
             now = now.plus_ms(later_ms);
             for device in 0..2 {
-                let pause = pause(&story, device).filter(|until| now < *until);
+                let all = [pause, stall, contradiction].map(|until| until(&story, device));
+                let running = all.into_iter().flatten().filter(|until| now < *until);
+                let pause = running.max();
                 prop_assert_eq!(pauses.until(&id(device), now), pause);
                 let mut jobs = 0;
                 for job in 0..2 {
