@@ -1,6 +1,8 @@
 //! A replica's times counted from its whole story: when it was given, when its device last told of
 //! something new, and what was found of it before.
 
+mod facts;
+
 use super::*;
 use proptest::prelude::*;
 
