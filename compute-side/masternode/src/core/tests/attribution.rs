@@ -1,5 +1,9 @@
 //! Whose fault it is: the device's, the program's, the input's, or nobody's.
 
+mod facts;
+mod histories;
+mod scene;
+
 use super::{
     worker::{found, truth},
     world::{Habit, JOB, MAJORITY, Refereeing, World},
