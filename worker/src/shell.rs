@@ -10,6 +10,8 @@ mod in_hand;
 mod links;
 mod notices;
 mod settings_file;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod words;
 
