@@ -96,7 +96,7 @@ impl Cast {
 /// somebody could still take it over, nothing happens until then now and then.
 pub(crate) fn blocks(chance: &mut Chance, ledger: &Ledger) -> u32 {
     let stalls_in = jobs::stalls_in(ledger);
-    let waits = if stalls_in.is_some() { 20 } else { 0 };
+    let waits = if stalls_in.is_some() { 35 } else { 0 };
     match chance.weighted(&[70, 20, 6, 5, waits]) {
         0 => 1,
         1 => chance.between(2, 20),

@@ -46,7 +46,7 @@ impl Draft<'_> {
             often(pending && !self.cast.is_lonely, 6),
             2,
             match (stalled, led && !self.cast.is_lonely) {
-                (true, _) => 24,
+                (true, _) => 48,
                 (false, is_there) => often(is_there, 6),
             },
         ];
