@@ -406,24 +406,6 @@ proptest! {
     }
 
     #[test]
-    fn no_device_gets_two_replicas_of_a_task(
-        tasks in 1u64..20,
-        devices in 1u64..20,
-        share in 0.0..=1.0f64,
-    ) {
-        let replicas = tasks + ((tasks * devices - tasks) as f64 * share) as u64;
-        // Places sorted by device: device d has one in every round it is part of.
-        let mut by_place: Vec<_> = (0..replicas).map(|place| place % devices).collect();
-        by_place.sort_unstable();
-        for task in 0..tasks as usize {
-            let mut on: Vec<_> = by_place.iter().skip(task).step_by(tasks as usize).collect();
-            let runs = on.len();
-            on.dedup();
-            prop_assert_eq!(on.len(), runs);
-        }
-    }
-
-    #[test]
     fn the_closed_forms_agree_with_the_plan(
         tasks in 1u64..2_000,
         device in prop_oneof![Just(0.0), 0.0..0.9f64, 0.0..0.001f64],
