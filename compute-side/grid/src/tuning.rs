@@ -60,7 +60,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             policy: Policy::OneQueue,
-            pool_capacity_min: 8_000,
+            pool_capacity_min: 4_000,
             pool_size_min: 8,
             spares_the_slow: true,
             backs_up: true,

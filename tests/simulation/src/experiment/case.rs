@@ -13,6 +13,9 @@ const MODEL: u32 = 7;
 /// The same for runs in which several devices must answer a task.
 const MODEL_OF_REPLICAS: u32 = 3;
 
+/// The same for runs in which executions stall.
+const MODEL_OF_STALLS: u32 = 1;
+
 /// The same for runs with masternode and workers as they ship, which change with these too.
 const MODEL_OF_JUDGED: u32 = 1;
 
@@ -213,6 +216,9 @@ impl Case {
         };
         let all = (model, self.scenario(), self.contestant, conditions);
         let mut words = format!("{all:?}");
+        if conditions.stalling.halts > 0.0 {
+            words += &format!(", stalls {MODEL_OF_STALLS}");
+        }
         if self.kind.judged_with().is_some() {
             words += &format!(", judged {MODEL_OF_JUDGED}");
         }

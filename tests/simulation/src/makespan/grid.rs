@@ -37,8 +37,9 @@ pub struct Faulty {
 /// no task comes to its second timeout: a device that goes away is missed sooner.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stalling {
-    /// How likely an execution halts somewhere, from 0 to 1, for twenty minutes on average. Every
-    /// other one goes on at once when its device is asked again, as after a lost message.
+    /// How likely an execution halts somewhere, from 0 to 1, for twenty minutes on average. Of every
+    /// other one its device knows nothing any more, as after a lost message: when it is asked again that
+    /// is found, and two heartbeats later another device may have the replica.
     pub halts: f64,
     /// How likely its device is used for other things meanwhile, from 0 to 1, so that it takes up to
     /// four times as long.
@@ -65,8 +66,8 @@ pub(super) struct Halt {
     pub(super) for_ms: u64,
     /// It is answered so long after it went on.
     pub(super) rest_ms: u64,
-    /// Whether it goes on when its device is asked again.
-    pub(super) heeds: bool,
+    /// Whether its device knows nothing of it any more.
+    pub(super) is_lost: bool,
 }
 
 /// Devices, and the luck they have.
@@ -166,7 +167,7 @@ impl Grid {
         let halt = Halt {
             for_ms: exponential(HALT_MS, &mut self.chance) as u64,
             rest_ms: (time - before) as u64,
-            heeds: self.chance.random(),
+            is_lost: self.chance.random(),
         };
         Course::Halts {
             after_ms: before as u64,

@@ -60,6 +60,8 @@ enum Event {
     Halts { device: u32, life: u32, halt: Halt },
     /// It goes on by itself.
     GoesOn { device: u32, life: u32 },
+    /// A device was asked for a replica that it knows nothing of, and has not named it since.
+    Unnamed { device: u32, id: ReplicaId },
     /// A replica that a device holds is to be looked at.
     Look { device: u32, id: ReplicaId },
     /// Devices are ranked.
@@ -272,6 +274,7 @@ impl<'a> Run<'a> {
             Event::GoesOn { device, life } if self.workers[device as usize].life == life => {
                 self.goes_on(device);
             }
+            Event::Unnamed { device, id } => self.unnamed(device, id),
             Event::Look { device, id } => self.look(device, id),
             Event::Rank if self.clock.now() == self.rank_due => self.rank(),
             // What was planned before an absence, another break or another ranking.
@@ -328,9 +331,9 @@ impl<'a> Run<'a> {
             Lapse::None => {}
             Lapse::Delayed => {
                 self.asked_again += 1;
-                let halted = self.workers[device as usize].halted;
-                if halted.is_some_and(|(halt, _)| halt.heeds) {
-                    self.goes_on(device);
+                if self.has_lost(device, id) {
+                    self.clock
+                        .plan(Watch::UNNAMED_MS, Event::Unnamed { device, id });
                 }
             }
             Lapse::Stale => {
@@ -343,6 +346,22 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether a device knows nothing of a replica any more that it was given.
+    fn has_lost(&self, device: u32, id: ReplicaId) -> bool {
+        let halted = self.workers[device as usize].halted;
+        halted.is_some_and(|(halt, halted)| halt.is_lost && halted == id)
+    }
+
+    /// It is taken back without blame, if it is still out.
+    fn unnamed(&mut self, device: u32, id: ReplicaId) {
+        let in_hand = &self.workers[device as usize].in_hand;
+        let place = in_hand.iter().position(|held| held.id == id);
+        if let Some(place) = place.filter(|_| self.has_lost(device, id)) {
+            self.take_back(device, id, None);
+            self.drops(device, place);
+        }
+    }
+
     /// Plans when a replica is looked at next.
     fn plan_look(&mut self, device: u32, place: usize) {
         let held = &mut self.workers[device as usize].in_hand[place];
@@ -351,13 +370,13 @@ impl<'a> Run<'a> {
         self.clock.plan(in_ms, Event::Look { device, id });
     }
 
-    /// A device is told to drop what it holds at this place. One that has halted and does not heed
+    /// A device is told to drop what it holds at this place. One that has halted with it, and knows of it,
     /// goes on with the next only when it goes on by itself.
     fn drops(&mut self, device: u32, place: usize) {
         let worker = &mut self.workers[device as usize];
         worker.in_hand.remove(place);
-        let heeds = worker.halted.is_none_or(|(halt, _)| halt.heeds);
-        if place == 0 && heeds && !worker.is_away {
+        let is_free = worker.halted.is_none_or(|(halt, _)| halt.is_lost);
+        if place == 0 && is_free && !worker.is_away {
             worker.halted = None;
             worker.life += 1;
             self.run_next(device, 0);
