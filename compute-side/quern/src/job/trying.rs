@@ -157,7 +157,7 @@ async fn offer(
 
 /// An error and its causes on one line.
 fn in_words(error: &anyhow::Error) -> String {
-    let parts = std::iter::once(error.to_string()).chain(causes(error));
+    let parts = std::iter::once(error.to_string()).chain(causes(error.as_ref()));
     parts.collect::<Vec<_>>().join("; ")
 }
 
