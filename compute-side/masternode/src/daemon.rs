@@ -83,8 +83,7 @@ pub(crate) enum Command {
         block: BlockNumber,
         jobs: Vec<(JobId, Job)>,
     },
-    /// A device that said hello was looked up: what the chain says of it, and what its account has
-    /// bonded.
+    /// A device that said hello was looked up: what the chain says of it, and its account's bond.
     LookedUp {
         device: DeviceId,
         found: Option<Sighting>,
@@ -172,9 +171,8 @@ async fn serve(
     stop: BoxFuture<'static, ()>,
 ) -> anyhow::Result<()> {
     let keys = config.keys()?;
-    let chain = Chain::connect(&config.chain)
-        .await
-        .context("the masternode starts with its node, which `chain` in the settings names")?;
+    let chain = Chain::connect(&config.chain).await;
+    let chain = chain.context("a masternode needs the node that `chain` in its settings names")?;
     let genesis = chain.genesis();
     let (commands, waiting) = mpsc::channel(COMMANDS_MAX);
     std::fs::create_dir_all(&config.data_dir).with_context(|| {

@@ -3,6 +3,7 @@
 
 mod blocks;
 pub(crate) mod case;
+mod lanes;
 mod reports;
 mod unfounded;
 
@@ -24,12 +25,11 @@ use quern_primitives::{
     batch::BatchState,
     ids::BatchSequence,
     job::{JobEnd, JobState},
-    lanes::{self, Draw},
     params::Parameter,
     receipt::Answer,
 };
 use quern_runtime::{
-    Balances, Block, Bytechip, Finality, Jobs, Runtime, RuntimeEvent, System, Workforce,
+    Balances, Block, Bytechip, Finality, Jobs, Runtime, RuntimeEvent, Workforce,
     apis::runtime_decl_for_quern_api::QuernApi,
     genesis::{DEV, LOCAL},
 };
@@ -430,47 +430,6 @@ fn an_assignment_to_a_device_that_never_was_strikes_the_batch() {
     let first = case.position(|it| matches!(it, Entry::Assigned { .. }));
     loses(&mut chain, &case, evidence(first));
     convicts(&mut chain, &case, evidence(last), Offence::Assignment, true);
-}
-
-#[test]
-fn an_assignment_in_a_lane_in_which_its_account_is_not_strikes_the_batch() {
-    let (mut chain, mut case) = started();
-    // The block after the draw notes what lanes follow from, by the hash of the one of the draw.
-    let drawn_in = chain.read(System::block_number);
-    assert_eq!(
-        chain.read(|| Jobs::group(&case.id)).unwrap().lane_seed,
-        None
-    );
-    chain.blocks(1);
-    let hash = chain.read(|| System::block_hash(drawn_in));
-    let seed = lanes::seed(&hash.0, &case.id);
-    let noted = chain.read(|| Jobs::group(&case.id)).unwrap().lane_seed;
-    assert_eq!(noted, Some(seed));
-
-    let is_of_another = |it: &Entry| match it {
-        Entry::Assigned {
-            task,
-            replica,
-            account,
-            ..
-        } => !Draw::of(&seed.0, account).is_for(*task, *replica, 32),
-        _ => false,
-    };
-    let at = case.position(is_of_another);
-    if let Entry::Assigned { lanes, .. } = &mut case.entries[at as usize] {
-        *lanes = 32;
-    }
-    case.write_log();
-    case.write_batch();
-    case.settle(&mut chain);
-    let evidence = |position| Evidence::OtherLane {
-        batch: case.name(),
-        entry: Box::new(case.in_log(position)),
-    };
-    // What is said to have been for all is no lie.
-    let for_all = case.position(|it| matches!(it, Entry::Assigned { lanes: 1, .. }));
-    loses(&mut chain, &case, evidence(for_all));
-    convicts(&mut chain, &case, evidence(at), Offence::OtherLane, true);
 }
 
 #[test]

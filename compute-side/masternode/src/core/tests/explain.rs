@@ -1,8 +1,10 @@
 //! What the scheduler tells of a task: where it stands, the rule that keeps each device from it, and
 //! what happens next.
 
+mod lanes;
+
 use super::world::{DEADLINE, Habit, JOB, MAJORITY, World};
-use crate::core::{Challenge, Entry, Event};
+use crate::core::{Challenge, Event};
 use quern_jobs_api::{
     Lateness, REASON_DEVICES_MAX, Reason, ReplicaStage, Rule, Sample, StepKind, TaskExplanation,
     TaskStage,
@@ -11,12 +13,11 @@ use quern_primitives::{
     amount::BYTECHIP,
     ids::{AccountId, DeviceId, JobId, TaskIndex},
     job::{Agreement, Preferences},
-    lanes::{self, Draw, OPEN_TO_ALL},
 };
 use quern_protocol::{
     BenchmarkAnswer, Exchange, HandBackReason, Hello, State, Unavailable, limits,
 };
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 const SILENCE_S: u64 = limits::SILENCE_MAX.as_secs();
 
@@ -215,47 +216,6 @@ fn a_device_of_another_lane_waits_until_the_replica_is_for_all() {
     let lane_s = world.settings.tuning.lane_ms / 1_000;
     let to_all = |it: &&(StepKind, u64)| **it == (StepKind::OpenToAll, lane_s);
     assert_eq!(steps(&told).iter().filter(to_all).count(), 2, "{told:?}");
-}
-
-#[test]
-fn the_log_says_of_each_replica_in_how_many_lanes_it_was_given() {
-    let accounts: Vec<u8> = (1..=24).collect();
-    let mut world = World::new(8, MAJORITY, &accounts);
-    world.wait(1_000);
-    // Where hardly anybody asks, what waits is for all in the end.
-    for _ in 0..3 {
-        for worker in 0..2 {
-            world.ask(worker, 2);
-        }
-        world.wait_all_alive(world.settings.tuning.lane_ms);
-    }
-    for worker in 0..accounts.len() {
-        world.ask(worker, 2);
-    }
-    let seed = world.plan().seed;
-    let mut given = BTreeMap::<_, usize>::new();
-    for entry in world.log() {
-        let Entry::Assigned {
-            task,
-            replica,
-            account,
-            lanes,
-            ..
-        } = entry
-        else {
-            continue;
-        };
-        assert!(lanes::can_be(*lanes, MAJORITY.replicas()), "{entry:?}");
-        let draw = Draw::of(&seed, account);
-        assert!(draw.is_for(*task, *replica, *lanes), "{entry:?}");
-        *given.entry(*lanes > OPEN_TO_ALL).or_default() += 1;
-    }
-    let of = |kind: &bool| given.get(kind).copied().unwrap_or_default();
-    assert!(of(&true) > 4, "hardly any was given in a lane: {given:?}");
-    assert!(
-        of(&false) > 0,
-        "none was given when lanes had opened: {given:?}"
-    );
 }
 
 #[test]
