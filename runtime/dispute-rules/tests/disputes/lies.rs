@@ -465,7 +465,11 @@ fn a_batch_that_names_a_shorter_stretch_hides_no_assignment() {
 
 #[test]
 fn who_certified_a_head_that_does_not_lead_to_an_assignment_answers_for_none() {
-    let (mut world, evidence) = with_assignment(|it| it.task = 6);
+    let (mut world, evidence) = with_assignment(|it| {
+        if let Entry::Assigned { task, .. } = it {
+            *task = 6;
+        }
+    });
     assert_batch_struck(ruled(&world, &evidence), Offence::Assignment);
     // The head that leads to it was certified with a batch before.
     let facts = world.facts.batch.as_mut().unwrap();

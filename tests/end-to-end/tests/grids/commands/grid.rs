@@ -208,7 +208,11 @@ pub(super) async fn scheduled(bench: &Bench) -> anyhow::Result<()> {
     says(&explained["state"], &state)?;
     let nobody = "ff".repeat(32);
     quern
-        .refuses(1, &["knows the device"], &["explain", "device", &nobody])
+        .refuses(
+            1,
+            &["does not know the device"],
+            &["explain", "device", &nobody],
+        )
         .await?;
 
     let plan = ["plan", "--live", "--tasks", "10"];
