@@ -1,5 +1,7 @@
 //! One lie each, in a log that is honest otherwise, signed by its coordinator like the rest.
 
+mod first;
+
 use crate::{
     author::{Story, receipt, story},
     world::{DEVICES, FUEL_MAX, HERE, JOB, LANE_SEED, account, device_key, follow, node, referee},
@@ -398,8 +400,13 @@ fn a_device_gets_only_what_it_may_have() {
         AssignmentFault::Unregistered
     );
     assert!(matches!(
-        refused(|entry| if let Entry::Assigned { account: by, .. } = entry {
-            *by = account(DEVICES + 20);
+        refused(|entry| {
+            if let Entry::Assigned {
+                account: by, lanes, ..
+            } = entry
+            {
+                (*by, *lanes) = (account(DEVICES + 20), 1);
+            }
         }),
         AssignmentFault::OtherAccount { .. }
     ));
@@ -408,11 +415,12 @@ fn a_device_gets_only_what_it_may_have() {
             if let Entry::Assigned {
                 device,
                 account: by,
+                lanes,
                 ..
             } = entry
             {
                 *device = device_key(DEVICES - 1).id();
-                *by = account(DEVICES - 1);
+                (*by, *lanes) = (account(DEVICES - 1), 1);
             }
         }),
         AssignmentFault::MayNotWork
@@ -424,9 +432,11 @@ fn a_device_gets_only_what_it_may_have() {
         AssignmentFault::OtherEngine
     );
     assert_eq!(
-        refused(|entry| if let Entry::Assigned { replica, .. } = entry {
-            *replica = 9;
-        }),
+        refused(
+            |entry| if let Entry::Assigned { replica, lanes, .. } = entry {
+                (*replica, *lanes) = (9, 1);
+            }
+        ),
         AssignmentFault::NoSuchReplica
     );
     for claimed in [0, 3, 12, 33, 64, u8::MAX] {
@@ -470,26 +480,6 @@ fn an_account_gets_nothing_in_a_lane_in_which_it_is_not() {
                 if lanes == claimed
         ));
     }
-}
-
-#[test]
-fn that_an_account_is_in_another_lane_is_told_before_what_the_chain_may_not_know_any_more() {
-    let is_of_another = |it: &Entry| match it {
-        Entry::Assigned {
-            task,
-            replica,
-            account,
-            ..
-        } => !Draw::of(&LANE_SEED.0, account).is_for(*task, *replica, 32),
-        _ => false,
-    };
-    let (_, fault) = refused(is_of_another, |entry| {
-        if let Entry::Assigned { lanes, engine, .. } = entry {
-            (*lanes, *engine) = (32, Digest([0xee; 32]));
-        }
-    });
-    let is_of_lanes = matches!(&fault, RecheckFault::Assignment { why, .. } if why.is_of_lanes());
-    assert!(is_of_lanes, "{fault:?}");
 }
 
 #[test]
