@@ -202,8 +202,8 @@ impl Exhibits<'_> {
                 batch,
                 what: Withheld::Verdict { task: *task },
             }),
-            // The chain itself refuses such a batch; or its tree is over what nobody has, and then its
-            // tasks' verdicts are asked for one by one.
+            // The chain itself refuses such a batch; or goes by the stretch that it names nowhere; or its tree
+            // is over what nobody has, and then its tasks' verdicts are asked for one by one.
             BatchFault::OtherJob
             | BatchFault::OutOfOrder { .. }
             | BatchFault::Tasks(_)
