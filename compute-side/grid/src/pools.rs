@@ -249,7 +249,7 @@ const SPEED_GUESSED: u64 = 5_000_000;
 #[cfg(test)]
 mod tests {
     use super::{speeds::model as sorted, *};
-    use crate::{Tuning, needs::Profile, ranking::Abilities, tuning::Policy};
+    use crate::{Tuning, needs::Profile, ranking::Abilities};
     use proptest::prelude::*;
     use quern_primitives::device::{Class, Region};
 
@@ -334,12 +334,8 @@ mod tests {
 
     #[test]
     fn the_least_capacity_is_below_the_median_times_the_least_size_where_nothing_is_measured() {
-        // The default, and devices of which nothing is known.
-        let tuning = Tuning {
-            policy: Policy::MergedPools,
-            ..Tuning::default()
-        };
-        let usual = tuning.pool_limits();
+        // Eight devices of which nothing is known have 6,000 points.
+        let usual = limits(8_000, 8, true);
         let unknown = ranking(&[750; 64]);
         assert_eq!(unknown.median(), Score::from_millionths(750_000_000));
         let within = usual.within(unknown.median());

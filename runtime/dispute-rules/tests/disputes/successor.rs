@@ -1,5 +1,5 @@
 //! A job that was taken over: who coordinated it before wrote a log of its own, from its first position on, and
-//! its heads were certified with batches that stand.
+//! its heads were certified.
 
 use crate::{
     honest::ruled,
@@ -22,7 +22,7 @@ fn shown(evidence: &mut Evidence) -> &mut Certified {
     }
 }
 
-/// An honest batch, and the evidence of a lie in the log of this member whose head was certified before it.
+/// An honest batch, and the evidence of a lie in the log of this member whose head was certified with it.
 fn after_a_log_by(
     writer: usize,
     (mut lying, mut evidence): (World, Evidence),
@@ -33,7 +33,7 @@ fn after_a_log_by(
     let head = lying.blocks.last().unwrap().header.payload.hash(&HERE);
     let mut world = usual();
     let batch = world.facts.batch.as_mut().unwrap();
-    batch.heads.insert(0, head);
+    batch.heads.push(head);
     (world, evidence)
 }
 
