@@ -249,7 +249,7 @@ const SPEED_GUESSED: u64 = 5_000_000;
 #[cfg(test)]
 mod tests {
     use super::{speeds::model as sorted, *};
-    use crate::{Tuning, needs::Profile, ranking::Abilities};
+    use crate::{Tuning, needs::Profile, ranking::Abilities, tuning::Policy};
     use proptest::prelude::*;
     use quern_primitives::device::{Class, Region};
 
@@ -342,6 +342,15 @@ mod tests {
         assert_eq!((within.capacity_min, within.size_min), (5_999, 8));
         let target = Target::of(&unknown, &Needs::default(), &usual);
         assert_eq!(target.pools(), 8, "of eight devices each");
+        // The default is below that already, and makes as many.
+        let default = Tuning {
+            policy: Policy::MergedPools,
+            ..Tuning::default()
+        };
+        let default = default.pool_limits();
+        assert_eq!(default.within(unknown.median()), default);
+        let target = Target::of(&unknown, &Needs::default(), &default);
+        assert_eq!(target.pools(), 8);
         // It is only ever made smaller, and of one queue for all nothing changes.
         let strong = Score::from_millionths(1_500_000_000);
         assert_eq!(usual.within(strong), usual);

@@ -22,9 +22,19 @@ fn shown(evidence: &mut Evidence) -> &mut Certified {
     }
 }
 
-/// An honest batch, and the evidence of a lie in the log of this member whose head was certified with it.
+/// When a head was certified.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// With the batch.
+    With,
+    /// With one before it.
+    Before,
+}
+
+/// An honest batch, and the evidence of a lie in the log of this member whose head was certified then.
 fn after_a_log_by(
     writer: usize,
+    when: When,
     (mut lying, mut evidence): (World, Evidence),
 ) -> (World, Evidence) {
     lying.write_log_by(writer);
@@ -33,7 +43,10 @@ fn after_a_log_by(
     let head = lying.blocks.last().unwrap().header.payload.hash(&HERE);
     let mut world = usual();
     let batch = world.facts.batch.as_mut().unwrap();
-    batch.heads.push(head);
+    match when {
+        When::With => batch.heads.push(head),
+        When::Before => batch.heads.insert(0, head),
+    }
     (world, evidence)
 }
 
@@ -56,20 +69,31 @@ fn what_the_coordinator_before_wrote_is_held_against_nobody_who_came_after() {
             (in_another_lane(), Offence::OtherLane),
         ]
     };
-    for (lie, _) in lies() {
-        let (world, evidence) = after_a_log_by(1, lie);
-        assert_eq!(ruled(&world, &evidence), Err(Refusal::NotInLog));
+    for when in [When::With, When::Before] {
+        for (lie, _) in lies() {
+            let (world, evidence) = after_a_log_by(1, when, lie);
+            assert_eq!(ruled(&world, &evidence), Err(Refusal::NotInLog));
+        }
     }
     // What it wrote itself is.
     for (lie, offence) in lies() {
-        let (world, evidence) = after_a_log_by(0, lie);
+        let (world, evidence) = after_a_log_by(0, When::With, lie);
         assert_batch_struck(ruled(&world, &evidence), offence);
+    }
+    // An assignment is held only against the batches whose own head leads to it; that a replica was given to
+    // nobody, against those after it as well.
+    for (lie, offence) in lies() {
+        let (world, evidence) = after_a_log_by(0, When::Before, lie);
+        match offence {
+            Offence::Unassigned => assert_batch_struck(ruled(&world, &evidence), offence),
+            _ => assert_eq!(ruled(&world, &evidence), Err(Refusal::NotInLog)),
+        }
     }
 }
 
 #[test]
 fn a_verdict_that_the_coordinator_before_gave_and_never_settled_is_not_the_batch_s() {
-    let told = |writer| {
+    let told = |writer, when| {
         let (mut lying, evidence) = with_other_verdict();
         // Its log has the other verdict, and the batch the one that is right.
         let verdict = lying.verdicts[0].clone();
@@ -80,13 +104,15 @@ fn a_verdict_that_the_coordinator_before_gave_and_never_settled_is_not_the_batch
                 *logged = verdict.clone();
             }
         }
-        let (world, evidence) = after_a_log_by(writer, (lying, evidence));
+        let (world, evidence) = after_a_log_by(writer, when, (lying, evidence));
         let Evidence::OtherVerdict { batch, entry, .. } = evidence else {
             unreachable!()
         };
         let leaf = world.leaf(0);
         ruled(&world, &Evidence::OtherVerdict { batch, leaf, entry })
     };
-    assert_eq!(told(1), Err(Refusal::NotInLog));
-    assert_batch_struck(told(0), Offence::OtherVerdict);
+    for when in [When::With, When::Before] {
+        assert_eq!(told(1, when), Err(Refusal::NotInLog));
+        assert_batch_struck(told(0, when), Offence::OtherVerdict);
+    }
 }
