@@ -444,7 +444,7 @@ async fn batches(quern: &Quern, bench: &Bench, job: &str, shown: &Value) -> anyh
     let path = folder.display().to_string();
     let receipts = ["job", "receipts", job, "--folder", &path];
     quern.does(&receipts).await?;
-    let file = folder.join("task-0-replica-0.json");
+    let file = audit::first_receipt(&folder)?;
     let receipt: Value = serde_json::from_slice(&fs::read(&file)?)?;
     let root = json!({ "verdicts_root": receipt["verdicts_root"] });
     says(batch, &root)?;

@@ -5,7 +5,11 @@ use quern_end_to_end::{Bench, Quern, says};
 use quern_local_grid::OWNER;
 use quern_primitives::{AccountId, Amount, BlockNumber};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Blocks that are read once more by themselves.
 const PART: BlockNumber = 40;
@@ -197,4 +201,16 @@ fn amounts<const N: usize>(value: &Value, names: [&str; N]) -> anyhow::Result<[A
         *amount = value[name].as_str().context("no amount")?.parse()?;
     }
     Ok(amounts)
+}
+
+/// The first receipt of a folder: which replica of the task was answered is not for us to say.
+pub(super) fn first_receipt(folder: &Path) -> anyhow::Result<PathBuf> {
+    let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+    let files: Vec<PathBuf> = files.collect::<Result<_, _>>()?;
+    let is_receipt = |file: &&PathBuf| {
+        let name = file.file_name().map(|name| name.to_string_lossy());
+        name.is_some_and(|name| name.starts_with("task-0-replica-"))
+    };
+    let first = files.iter().filter(is_receipt).min().cloned();
+    first.context("no receipt was written")
 }
