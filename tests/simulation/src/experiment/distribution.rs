@@ -318,6 +318,11 @@ impl Group {
         Some(its / theirs)
     }
 
+    /// A policy's mean in a column; none if it did not run.
+    pub(super) fn mean(&self, policy: &str, column: usize) -> Option<f64> {
+        self.best(column, |it| it == policy)
+    }
+
     /// A policy's mean to the shortest of a column; none if it did not run.
     pub(super) fn to_best(&self, policy: &str, column: usize) -> Option<f64> {
         let its = self.best(column, |it| it == policy)?;
