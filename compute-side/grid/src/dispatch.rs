@@ -39,11 +39,10 @@ pub use told::{JobCounts, Queued, ReplicaState};
 pub use withheld::Withheld;
 
 use crate::{
-    Tick, Tuning,
+    LineSpeed, TaskBytes, Tick, Tuning,
     needs::{Needs, Traits},
     pools::Target,
     ranking::Rank,
-    tuning::Timeouts,
 };
 use anew::Rankings;
 use job::JobQueue;
@@ -64,6 +63,8 @@ pub struct JobTerms {
     pub replicas: ReplicaIndex,
     /// What one replica is expected to take, in fuel, until some tasks are decided.
     pub work: u64,
+    /// What one replica brings over its device's line: from the device, until some tasks are decided.
+    pub bytes: TaskBytes,
     /// Drawn after the job was committed.
     pub seed: [u8; 32],
 }
@@ -104,6 +105,8 @@ pub struct Asker<'a> {
     pub rank: Option<Rank>,
     /// How fast it computes, in fuel per millisecond; 0 if that is not known.
     pub speed: u32,
+    /// How fast its line is.
+    pub line: LineSpeed,
     /// How long it will still compute what it holds already, in milliseconds.
     pub backlog_ms: u64,
 }
@@ -127,10 +130,10 @@ pub struct Given {
     pub is_backup: bool,
     /// In how many lanes it is the account's, the greatest number of which that holds; 1 if it was for all.
     pub lanes: u8,
-    /// How long the device should take for it, in milliseconds.
+    /// How long the device should compute it, in milliseconds.
     pub expected_ms: u64,
-    /// When it is delayed and when it is stale, counted from now.
-    pub timeouts: Timeouts,
+    /// How long its line should take for it, in milliseconds.
+    pub line_ms: u64,
 }
 
 /// The queues of all jobs.
@@ -279,11 +282,12 @@ impl Dispatch {
         }
     }
 
-    /// An answer was accepted for a task of the job, of so much work in fuel. From three on their mean
-    /// is what a replica is expected to take: what a single device says of itself is not.
-    pub fn accept(&mut self, job: JobId, work: u64) {
+    /// An answer was accepted for a task of the job, of so much work in fuel, with a result of so many
+    /// bytes. From three on their means are what a replica is expected to take and to bring from its device:
+    /// what a single device says of itself is not.
+    pub fn accept(&mut self, job: JobId, work: u64, result_bytes: u64) {
         if let Some(job) = self.jobs.get_mut(&job) {
-            job.accept(work);
+            job.accept(work, result_bytes);
         }
     }
 

@@ -12,7 +12,7 @@ mod index;
 mod tests;
 
 use crate::{
-    Ending, FaultRate, Faults, Flag, Flags, JobTerms, Score, Tick,
+    Ending, FaultRate, Faults, Flag, Flags, JobTerms, LineSpeed, Score, Tick,
     lottery::LIFT,
     measure::{BadReading, Readings, Vitals},
     needs::{Profile, Traits},
@@ -459,6 +459,12 @@ impl Fleet {
             true => self.speed_of_the_slow,
             false => self.ranking.abilities_of(number).speed,
         }
+    }
+
+    /// How fast a device's line is.
+    pub fn line(&self, number: u32) -> LineSpeed {
+        let known = self.get(number);
+        known.map_or(LineSpeed::SLOWEST, |known| known.vitals.line())
     }
 
     /// Where a device stands in the last ranking.

@@ -10,6 +10,7 @@
 //! | [`mod@rank`] | ByteRank: the order in which devices are considered |
 //! | [`ranking`] | all devices in that order, with what each is able to |
 //! | [`fleet`] | all devices that are known, with their ranking |
+//! | [`mod@line`] | how long a device's line takes for a task |
 //! | [`needs`] | what a job asks of devices |
 //! | [`pools`] | a job's target subset and capacity pools |
 //! | [`dispatch`] | which device takes which replica next, and why it gets none |
@@ -23,6 +24,7 @@ pub mod dispatch;
 pub mod faults;
 pub mod flags;
 pub mod fleet;
+pub mod line;
 pub mod lottery;
 pub mod measure;
 pub mod needs;
@@ -38,6 +40,7 @@ pub use dispatch::{Asker, Claimed, Dispatch, Given, Holder, JobTerms, Withheld};
 pub use faults::{Ending, FaultRate, Faults};
 pub use flags::{Flag, Flags};
 pub use fleet::{Fleet, FleetFull, FleetSettings};
+pub use line::{LineSpeed, TaskBytes};
 pub use score::Score;
 pub use tick::{Moment, Tick};
 pub use tuning::{Policy, Timeouts, Tuning};

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod model;
 
-use crate::Tick;
+use crate::{LineSpeed, Tick};
 use std::{fmt, num::NonZeroU32};
 
 /// The kind of line that a device has.
@@ -276,6 +276,11 @@ impl Vitals {
     /// Speed from the device, in megabits a second.
     pub fn up_mbps(&self) -> Option<f64> {
         self.up_kbps.get().map(|kbps| f64::from(kbps) / 1_000.0)
+    }
+
+    /// How fast its line is.
+    pub fn line(&self) -> LineSpeed {
+        LineSpeed::measured(self.down_kbps.get(), self.up_kbps.get())
     }
 
     /// Round trip, in milliseconds.

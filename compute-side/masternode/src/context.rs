@@ -65,13 +65,19 @@ impl JobContext {
     }
 
     /// What the core must know of the job. Shards that come from now on it hears of apart.
-    pub(crate) fn plan(&self, seed: [u8; 32], settled: BTreeSet<TaskIndex>) -> JobPlan {
+    pub(crate) fn plan(
+        &self,
+        seed: [u8; 32],
+        settled: BTreeSet<TaskIndex>,
+        vault: &Vault,
+    ) -> JobPlan {
         self.learn_lanes(seed);
         JobPlan {
             input_roots: self.input_roots(),
             missing: self.incoming.missing(),
             settled,
             seed,
+            program_bytes: self.program_bytes(vault).unwrap_or(0),
             trust_seed: self.key.trust_seed(&self.manifest.job()),
         }
     }

@@ -175,7 +175,8 @@ async fn recover(
     let can_start = context.as_ref().filter(|_| has_program);
     let plan = match (can_start, seed) {
         (Some(context), Some(seed)) => {
-            Some(context.plan(seed, settled_before(shared, id, &job).await?))
+            let settled = settled_before(shared, id, &job).await?;
+            Some(context.plan(seed, settled, &shared.vault))
         }
         // No other job waits for the block that notes it: this one starts when that is final.
         (Some(_), None) => {

@@ -11,7 +11,8 @@ use crate::{
 };
 use anyhow::Context as _;
 use quern_grid::{
-    Asker, Dispatch, Fleet, FleetSettings, Given, JobTerms, Tick, Tuning, Withheld,
+    Asker, Dispatch, Fleet, FleetSettings, Given, JobTerms, LineSpeed, TaskBytes, Tick, Tuning,
+    Withheld,
     measure::Readings,
     needs::{Needs, Profile, Traits},
 };
@@ -111,6 +112,7 @@ impl Grid {
             needs: Needs::default(),
             replicas: 1,
             work: WORK,
+            bytes: TaskBytes::default(),
             seed: [0; 32],
         };
         let mut dispatch = Dispatch::new(Tuning::default());
@@ -130,6 +132,7 @@ impl Grid {
             traits: self.traits,
             rank: None,
             speed,
+            line: LineSpeed::SLOWEST,
             backlog_ms: 0,
         };
         self.dispatch.take_anew(&asker, NOW, |_| None)

@@ -16,7 +16,7 @@ use crate::{
     report::{Bar, Row, title},
 };
 use quern_grid::{
-    Dispatch, Fleet, JobTerms, Tick, Tuning,
+    Dispatch, Fleet, JobTerms, TaskBytes, Tick, Tuning,
     needs::{Allowed, Needs},
 };
 use quern_primitives::{
@@ -184,6 +184,7 @@ fn terms(needs: Needs) -> JobTerms {
         needs,
         replicas: REPLICAS,
         work: 1_000_000_000,
+        bytes: TaskBytes::default(),
         seed: [0; 32],
     }
 }

@@ -1,5 +1,6 @@
 //! The open and running replicas of one job.
 
+mod accepted;
 mod accounts;
 mod dealing;
 mod doubted;
@@ -16,14 +17,12 @@ use crate::{
     Tick, Tuning,
     pools::{PoolNumber, Target},
 };
+use accepted::Accepted;
 use doubted::Waiting;
 use ends::End;
 use quern_primitives::ids::{JobId, ReplicaId, ReplicaIndex, TaskIndex};
 use search::{Search, Spot};
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
-
-/// Accepted answers from which on the work of the other tasks is judged by theirs.
-const ACCEPTED_MIN: u64 = 3;
 
 /// In place of the number of a device that is gone for good: no device has it.
 const NOBODY: u32 = u32::MAX;
@@ -136,8 +135,7 @@ pub(super) struct JobQueue {
     last_taken_in_turn: Tick,
     /// Replicas dealt so far.
     dealt: Place,
-    /// Work of the accepted answers together, and how many there are.
-    accepted: (u64, u64),
+    accepted: Accepted,
 }
 
 impl JobQueue {
@@ -173,7 +171,7 @@ impl JobQueue {
             last_taken: Tick::default(),
             last_taken_in_turn: Tick::default(),
             dealt: 0,
-            accepted: (0, 0),
+            accepted: Accepted::default(),
         }
     }
 
@@ -219,24 +217,6 @@ impl JobQueue {
         Some(replica)
     }
 
-    /// What a replica is expected to take: the mean of the accepted answers, or what the terms say while
-    /// there are few.
-    fn work(&self) -> u64 {
-        match self.accepted {
-            (sum, ACCEPTED_MIN..) => (sum / self.accepted.1).max(1),
-            _ => self.terms.work.max(1),
-        }
-    }
-
-    /// How long a device of this speed takes for a replica, in milliseconds.
-    pub(super) fn takes_ms(&self, speed: u32) -> u64 {
-        let speed = match speed {
-            0 => self.known.target.usual_speed(),
-            speed => speed.into(),
-        };
-        self.work() / speed
-    }
-
     /// Replicas that are computed.
     pub(super) fn running_count(&self) -> usize {
         self.running.len()
@@ -271,7 +251,7 @@ impl JobQueue {
         if pool >= self.known.target.pool_of(asker.rank) {
             self.last_taken_in_turn = now;
         }
-        Ok(self.start(item.task, item.replica, asker, now, tuning, false))
+        Ok(self.start(item.task, item.replica, asker, now, false))
     }
 
     /// A device found nothing in the queues: whatever there is, is for others.
@@ -330,7 +310,7 @@ impl JobQueue {
             state.backups += 1;
         }
         self.note_ends(task);
-        Ok(self.start(task, replica, asker, now, tuning, true))
+        Ok(self.start(task, replica, asker, now, true))
     }
 
     fn start(
@@ -339,14 +319,19 @@ impl JobQueue {
         replica: ReplicaIndex,
         asker: &Asker<'_>,
         now: Tick,
-        tuning: &Tuning,
         is_backup: bool,
     ) -> Given {
-        let expected_ms = self.takes_ms(asker.speed);
+        let (expected_ms, line_ms) = (self.takes_ms(asker.speed), self.line_ms(asker));
         let since = now.plus_ms(asker.backlog_ms);
         self.last_taken = now;
         self.hold(task, replica, asker.holder());
-        self.run(task, replica, since, expected_ms, is_backup);
+        self.run(
+            task,
+            replica,
+            since,
+            line_ms.saturating_add(expected_ms),
+            is_backup,
+        );
         let lanes = self.known.lanes_of(asker.account);
         let draw = lanes.draw(asker.account_id);
         Given {
@@ -358,7 +343,7 @@ impl JobQueue {
             is_backup,
             lanes: lanes.given_in(draw, task, replica),
             expected_ms,
-            timeouts: tuning.timeouts(asker.backlog_ms.saturating_add(expected_ms)),
+            line_ms,
         }
     }
 
@@ -436,10 +421,9 @@ impl JobQueue {
         }
     }
 
-    /// An answer of so much work was accepted for a task.
-    pub(super) fn accept(&mut self, work: u64) {
-        self.accepted.0 = self.accepted.0.saturating_add(work);
-        self.accepted.1 += 1;
+    /// An answer of so much work, with a result of so many bytes, was accepted for a task.
+    pub(super) fn accept(&mut self, work: u64, result_bytes: u64) {
+        self.accepted.note(work, result_bytes);
     }
 
     /// Opens a replica again that was given out and not answered. With `fault` that device will not

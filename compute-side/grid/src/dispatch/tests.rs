@@ -7,6 +7,7 @@ mod doubted;
 mod histories;
 mod lanes;
 mod levels;
+mod lines;
 mod listed;
 mod model;
 mod told;
@@ -92,6 +93,7 @@ impl Device {
             traits: traits(),
             rank: self.rank,
             speed: self.speed,
+            line: LineSpeed::SLOWEST,
             backlog_ms: self.backlog_ms,
         }
     }
@@ -114,6 +116,7 @@ fn terms(replicas: ReplicaIndex) -> JobTerms {
         needs: Needs::default(),
         replicas,
         work: 10_000_000,
+        bytes: TaskBytes::default(),
         seed: [3; 32],
     }
 }
@@ -274,6 +277,7 @@ fn jobs_of_a_higher_level_are_served_first_and_equal_ones_by_arrival() {
             traits: traits(),
             rank: None,
             speed: 1,
+            line: LineSpeed::SLOWEST,
             backlog_ms: 0,
         };
         take(&mut dispatch, &asker, NOW).map(|given| given.id.job)
@@ -431,10 +435,10 @@ fn what_a_task_takes_is_what_accepted_answers_say_and_not_what_a_device_answered
         dispatch.finish(id_of(task, 0));
     }
     assert_eq!(expected_ms(&dispatch), 10_000, "it is what the terms say");
-    dispatch.accept(JOB, 1_000_000);
-    dispatch.accept(JOB, 2_000_000);
+    dispatch.accept(JOB, 1_000_000, 0);
+    dispatch.accept(JOB, 2_000_000, 0);
     assert_eq!(expected_ms(&dispatch), 10_000);
-    dispatch.accept(JOB, 6_000_000);
+    dispatch.accept(JOB, 6_000_000, 0);
     assert_eq!(expected_ms(&dispatch), 3_000);
 }
 

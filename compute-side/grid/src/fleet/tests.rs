@@ -3,7 +3,7 @@
 mod model;
 
 use super::*;
-use crate::{Tuning, needs::Needs};
+use crate::{TaskBytes, Tuning, needs::Needs};
 use proptest::prelude::*;
 use quern_primitives::{
     device::{Class, History},
@@ -438,6 +438,7 @@ fn a_job_of_several_replicas_is_told_which_accounts_have_a_large_part_of_its_dev
             needs: Needs::default(),
             replicas,
             work: 1,
+            bytes: TaskBytes::default(),
             seed: [0; 32],
         };
         let limits = Tuning::default().pool_limits();

@@ -50,7 +50,8 @@ impl Core {
                 break;
             };
             let engine = self.settings.engines.of(submission.class);
-            let time_ms = self.settings.replica_ms(submission.fuel_per_task_max);
+            let time_ms = self.settings.computing_ms(submission.fuel_per_task_max);
+            let over_ms = self.settings.replica_ms(submission);
             let entry = Entry::Assigned {
                 task: id.task,
                 replica: id.replica,
@@ -61,13 +62,17 @@ impl Core {
                 lanes: given.lanes,
             };
             let (_, log_position) = self.append(id.job, entry, None, out);
+            // What it holds is computed while this one comes, but a line may be the slower of the two.
+            let before_ms = backlog_ms.saturating_add(given.line_ms);
             let takes_ms = given.expected_ms;
+            let tuning = &self.settings.tuning;
+            let timeouts = tuning.timeouts(before_ms.saturating_add(takes_ms));
             let holding = Holding {
                 device,
                 account,
                 engine,
                 log_position,
-                watch: Watch::start(now, backlog_ms, takes_ms, given.timeouts, time_ms),
+                watch: Watch::start(now, before_ms, takes_ms, timeouts, over_ms),
                 pledge: None,
             };
             if let Some(active) = self.jobs.get_mut(&id.job) {

@@ -50,6 +50,8 @@ pub struct JobPlan {
     pub settled: BTreeSet<TaskIndex>,
     /// Drawn after the job was committed; which accounts may have which replica follows from it.
     pub seed: [u8; 32],
+    /// The length of the program.
+    pub program_bytes: u32,
     /// Which devices are believed alone is drawn from it. It follows from the job's key, and no device
     /// can have it.
     pub trust_seed: TrustSeed,
@@ -339,6 +341,11 @@ impl ActiveJob {
 
     pub(super) fn has_plan(&self) -> bool {
         self.plan.is_some()
+    }
+
+    /// The length of its program; 0 until the job starts.
+    pub(super) fn program_bytes(&self) -> u32 {
+        self.plan.as_ref().map_or(0, |plan| plan.program_bytes)
     }
 
     /// The seed of its lanes; zeros until the job starts.

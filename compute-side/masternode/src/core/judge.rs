@@ -119,7 +119,10 @@ impl Core {
             }
             self.scheduler.note(now, &verdict.replicas);
             self.end_rows(&verdict.replicas);
-            self.scheduler.dispatch.accept(id, verdict.answer.fuel);
+            let answer = &verdict.answer;
+            self.scheduler
+                .dispatch
+                .accept(id, answer.fuel, answer.result_bytes);
             for found in &verdict.replicas {
                 if found.finding == Finding::Accepted {
                     self.take_back(&found.device);

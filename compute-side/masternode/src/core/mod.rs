@@ -329,12 +329,11 @@ impl Core {
         plan: Option<JobPlan>,
         lines: impl IntoIterator<Item = impl Into<Line>>,
     ) -> Option<JobStatus> {
-        let fuel_max = job.submission.fuel_per_task_max;
+        let replica_ms = self.settings.replica_ms(&job.submission);
         let mut active = ActiveJob::new(id, job);
         if let Some(plan) = plan {
             active.start(plan);
         }
-        let replica_ms = self.settings.replica_ms(fuel_max);
         for line in lines {
             let line = line.into();
             if let Line::Entry(entry) = &line {

@@ -15,7 +15,7 @@ mod tests;
 use super::{Core, Tick, bonds, job::ActiveJob};
 use quern_grid::{
     Asker, Claimed, Dispatch, Ending, Faults, Fleet, FleetFull, FleetSettings, Given, Holder,
-    JobTerms, Tuning, Withheld,
+    JobTerms, TaskBytes, Tuning, Withheld,
     measure::Connection,
     needs::{Allowed, Cover, Memory, Needs},
     pools::Target,
@@ -361,20 +361,28 @@ fn asker(fleet: &Fleet, number: u32, backlog_ms: u64) -> Option<Asker<'_>> {
         traits: fleet.traits(number),
         rank: fleet.rank_of(number),
         speed: fleet.speed(number),
+        line: fleet.line(number),
         backlog_ms,
     })
 }
 
-/// What the scheduler must know of a job.
-pub(super) fn terms(job: &Job, seed: [u8; 32]) -> JobTerms {
+/// What the scheduler must know of a job whose program has so many bytes. A device has the program after its
+/// first task of the job; which task that is nobody here knows, so it counts in each. Results count once it is
+/// known how large they are.
+pub(super) fn terms(job: &Job, seed: [u8; 32], program_bytes: u32) -> JobTerms {
     let submission = &job.submission;
     let memory = Memory::for_task(submission.memory_bytes_max);
     let gain = bonds::gain_of(job);
+    let shard_bytes = submission.input_bytes / u64::from(submission.tasks.max(1));
     JobTerms {
         level: submission.level,
         needs: needs(&submission.preferences, submission.class, memory, gain),
         replicas: submission.agreement.replicas(),
         work: submission.fuel_per_task_max,
+        bytes: TaskBytes {
+            down: shard_bytes.saturating_add(program_bytes.into()),
+            up: 0,
+        },
         seed,
     }
 }

@@ -1,17 +1,19 @@
 //! What the core is told once, at the start.
 
 use super::SettleLimits;
-use quern_grid::{FleetSettings, Tuning};
+use quern_grid::{FleetSettings, LineSpeed, TaskBytes, Tuning};
 use quern_primitives::{
     device::Class,
     ids::{BlockNumber, Digest, GenesisHash, NodeKey},
+    job::Submission,
+    limits,
 };
 use quern_protocol::Refusal;
 
 /// Fuel per millisecond that the slowest useful device burns, usually.
 const FUEL_PER_MS_MIN: u64 = 1_000_000;
 
-/// Time a replica has at the least, usually.
+/// Time a replica has at the least, usually: the largest program takes the slowest useful line 54 seconds.
 const REPLICA_MS_MIN: u64 = 60_000;
 
 /// The engine of each class, as receipts name it. Answers are compared bit for bit, so all devices
@@ -67,7 +69,7 @@ pub struct Settings {
     pub fleet: FleetSettings,
     /// Fuel per millisecond that the slowest useful device burns; a replica's time follows from it.
     pub fuel_per_ms_min: u64,
-    /// Time a replica has at the least, for fetching and starting.
+    /// Time a replica has at the least, for fetching the program and starting.
     pub replica_ms_min: u64,
     /// How long another device may take up the last replica of a task whose answer is sure without
     /// it, in milliseconds.
@@ -82,15 +84,26 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// How long a replica may take that may use so much fuel, in milliseconds.
-    pub fn replica_ms(&self, fuel_max: u64) -> u64 {
+    /// How long a replica of a job may be out, in milliseconds: as long as it may compute, and as the slowest
+    /// useful line takes for the largest input and result that it may have.
+    pub fn replica_ms(&self, submission: &Submission) -> u64 {
+        let bytes = TaskBytes {
+            down: submission.input_bytes.min(limits::SHARD_BYTES_MAX.into()),
+            up: submission.result_bytes_max.into(),
+        };
+        self.computing_ms(submission.fuel_per_task_max)
+            .saturating_add(LineSpeed::SLOWEST.takes_ms(bytes))
+    }
+
+    /// How long a replica may compute that may use so much fuel, in milliseconds.
+    pub fn computing_ms(&self, fuel_max: u64) -> u64 {
         self.replica_ms_min
             .saturating_add(fuel_max / self.fuel_per_ms_min.max(1))
     }
 
     /// How long a task may take that is computed again, until its turn comes included, in milliseconds.
     pub fn recomputing_ms(&self, fuel_max: u64) -> u64 {
-        self.replica_ms(fuel_max)
+        self.computing_ms(fuel_max)
             .saturating_add(self.referee_wait_ms)
     }
 

@@ -17,6 +17,7 @@ mod inputs;
 mod jobs;
 mod kept;
 mod ledger;
+mod lines;
 mod logs;
 mod measured;
 mod memory;

@@ -76,16 +76,16 @@ impl Watch {
     /// milliseconds: two heartbeats. One that was on its way when the device was asked is older.
     pub const UNNAMED_MS: u64 = 10_000;
 
-    /// From now on; it should run for so long, once its device has computed what it holds already, and
-    /// is over after so long. All in milliseconds.
+    /// From now on; it should run for so long, once what is before it is done: its device computes what it
+    /// holds already, and its line brings the task. It is over after so long. All in milliseconds.
     pub fn start(
         now: Tick,
-        backlog_ms: u64,
+        before_ms: u64,
         takes_ms: u64,
         timeouts: Timeouts,
         over_ms: u64,
     ) -> Self {
-        let expected_ms = backlog_ms.saturating_add(takes_ms);
+        let expected_ms = before_ms.saturating_add(takes_ms);
         let mut watch = Self {
             expected: now.plus_ms(expected_ms.min(over_ms)),
             until: now.plus_ms(over_ms),

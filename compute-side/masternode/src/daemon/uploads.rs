@@ -79,7 +79,7 @@ impl Grid {
     /// later the core is told after this.
     pub(super) fn seeded(&mut self, job: JobId, seed: [u8; 32], settled: BTreeSet<TaskIndex>) {
         if let Some(context) = self.shared.context(job) {
-            let plan = context.plan(seed, settled);
+            let plan = context.plan(seed, settled, &self.shared.vault);
             self.step(Event::Uploaded { job, plan });
         }
     }

@@ -9,7 +9,7 @@
 use super::grid::{Course, FETCH_MS, Grid, Halt, SILENCE_MS};
 use crate::{clock::Clock, population};
 use quern_grid::{
-    Asker, Dispatch, Ending, Flag, Fleet, JobTerms, Score, Tick, Tuning,
+    Asker, Dispatch, Ending, Flag, Fleet, JobTerms, LineSpeed, Score, TaskBytes, Tick, Tuning,
     dispatch::ReplicaState,
     measure::Readings,
     needs::{Needs, Profile},
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         }
         Self {
             workers: vec![Worker::default(); grid.devices.len()],
-            over_ms: replica_ms(fuel_max(grid)),
+            over_ms: computing_ms(fuel_max(grid)),
             grid,
             clock: Clock::default(),
             fleet,
@@ -191,6 +191,8 @@ impl<'a> Run<'a> {
             needs: Needs::default(),
             replicas: self.replicas,
             work: fuel_max(self.grid),
+            // Nothing goes over a line here but in the time that fetching takes.
+            bytes: TaskBytes::default(),
             seed: [0; 32],
         };
         let limits = self.dispatch.tuning().pool_limits();
@@ -441,7 +443,7 @@ impl<'a> Run<'a> {
         for device in self.answered.remove(&task).unwrap_or_default() {
             self.fleet.note(device, now, Ending::COMPLETED);
         }
-        self.dispatch.accept(JOB, self.grid.work_of(task) as u64);
+        self.dispatch.accept(JOB, self.grid.work_of(task) as u64, 0);
         let replicas = self.dispatch.replicas(JOB, task);
         self.dispatch.close(JOB, task);
         self.left -= 1;
@@ -545,12 +547,15 @@ impl<'a> Run<'a> {
             traits: self.fleet.traits(device),
             rank: self.fleet.rank_of(device),
             speed: self.fleet.speed(device),
+            line: LineSpeed::SLOWEST,
             backlog_ms,
         };
         let limits = self.dispatch.tuning().pool_limits();
         let find = |terms: &JobTerms| Some(self.fleet.target_for(terms, &limits));
         let given = self.dispatch.take_anew(&asker, now, find).ok()?;
-        let (takes_ms, timeouts) = (given.expected_ms, given.timeouts);
+        let takes_ms = given.expected_ms;
+        let tuning = self.dispatch.tuning();
+        let timeouts = tuning.timeouts(backlog_ms.saturating_add(takes_ms));
         Some(Held {
             id: given.id,
             watch: Watch::start(now, backlog_ms, takes_ms, timeouts, self.over_ms),
@@ -574,11 +579,11 @@ fn fuel_max(grid: &Grid) -> u64 {
 }
 
 /// How long masternodes let a device have a replica that may use so much fuel, in milliseconds.
-fn replica_ms(fuel_max: u64) -> u64 {
+fn computing_ms(fuel_max: u64) -> u64 {
     let engines = Engines {
         pinned: Digest::default(),
         portable: Digest::default(),
     };
     let node = NodeKey::default();
-    Settings::new(GenesisHash::default(), node, engines).replica_ms(fuel_max)
+    Settings::new(GenesisHash::default(), node, engines).computing_ms(fuel_max)
 }

@@ -286,8 +286,9 @@ impl JobQueue {
         if !self.is_near_end_for(asker) || !self.known.target.has_part(asker.rank) {
             return Err(Withheld::NothingOpen);
         }
-        let takes_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
-        if let Some(why) = self.faster_come_first(takes_ms, now, tuning) {
+        let computes_ms = asker.backlog_ms.saturating_add(self.takes_ms(asker.speed));
+        let takes_ms = computes_ms.saturating_add(self.line_ms(asker));
+        if let Some(why) = self.faster_come_first(computes_ms, now, tuning) {
             return Err(why);
         }
         // To end a little sooner is not worth an execution: it takes two thirds of the time at the most.

@@ -80,9 +80,10 @@ pub(super) fn terms_of_any_kind() -> impl Strategy<Value = JobTerms> {
     ];
     let replicas = prop_oneof![8 => 1u8..4, 1 => Just(0), 1 => Just(15), 1 => Just(u8::MAX)];
     let work = prop_oneof![8 => Just(10_000_000), 1 => 0u64..2, 1 => Just(u64::MAX)];
+    let bytes = (bytes(), bytes()).prop_map(|(down, up)| TaskBytes { down, up });
     let trusted = prop::bool::weighted(0.05);
-    (level, replicas, work, trusted, any::<[u8; 32]>()).prop_map(
-        |(level, replicas, work, trusted, seed)| JobTerms {
+    (level, replicas, work, bytes, trusted, any::<[u8; 32]>()).prop_map(
+        |(level, replicas, work, bytes, trusted, seed)| JobTerms {
             level,
             needs: Needs {
                 trusted,
@@ -90,9 +91,21 @@ pub(super) fn terms_of_any_kind() -> impl Strategy<Value = JobTerms> {
             },
             replicas,
             work,
+            bytes,
             seed,
         },
     )
+}
+
+/// Bytes that a task brings over a line one way.
+pub(super) fn bytes() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => Just(0), 3 => Just(1_000_000), 2 => 0..20_000_000u64, 1 => Just(u64::MAX)]
+}
+
+/// A line that differs from device to device; some were not measured.
+fn line_of(device: u32) -> LineSpeed {
+    let kbps = (!device.is_multiple_of(3)).then(|| 1_000 * (device % 100 + 1));
+    LineSpeed::measured(kbps, kbps.map(|kbps| kbps / 4))
 }
 
 pub(super) fn tuning() -> impl Strategy<Value = Tuning> {
@@ -203,10 +216,10 @@ impl Pair {
                     job.finish((id.task, id.replica));
                 }
             }
-            Happening::Accept(id, work) => {
-                self.dispatch.accept(id, work);
+            Happening::Accept(id, work, result_bytes) => {
+                self.dispatch.accept(id, work, result_bytes);
                 if let Some(job) = self.model.job(id) {
-                    job.accept(work);
+                    job.accept(work, result_bytes);
                 }
             }
             Happening::Release { id, fault } => {
@@ -312,6 +325,7 @@ impl Pair {
             traits: profile.pack(),
             rank,
             speed,
+            line: line_of(device),
             backlog_ms,
         };
         for id in JOBS {

@@ -86,8 +86,8 @@ pub(super) struct Job {
     dealt: usize,
     /// Tasks that are said to be queued later.
     to_come: u32,
-    /// The work of each answer that was accepted.
-    accepted: Vec<u64>,
+    /// The work of each answer that was accepted, and the bytes of its result.
+    accepted: Vec<(u64, u64)>,
     /// When something was last taken, or opened while nothing was.
     last_taken: Tick,
     /// When something was last taken by a device of its pool or one above, or opened while nothing was.
@@ -327,8 +327,8 @@ impl Job {
         }
     }
 
-    pub(super) fn accept(&mut self, work: u64) {
-        self.accepted.push(work);
+    pub(super) fn accept(&mut self, work: u64, result_bytes: u64) {
+        self.accepted.push((work, result_bytes));
     }
 
     pub(super) fn expect(&mut self, tasks: u32) {

@@ -13,6 +13,7 @@ fn asking_why_changes_nothing() {
         traits: traits(),
         rank: None,
         speed: 1,
+        line: LineSpeed::SLOWEST,
         backlog_ms: 0,
     };
     assert_eq!(dispatch.explain(JOB, &asker, NOW), None);

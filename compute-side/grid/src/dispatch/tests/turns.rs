@@ -228,6 +228,7 @@ impl Pair {
             traits: profile.pack(),
             rank,
             speed,
+            line: LineSpeed::SLOWEST,
             backlog_ms: 0,
         };
         let levels = self.levels();

@@ -117,6 +117,7 @@ fn an_account_s_number_is_used_again_only_when_no_job_remembers_it() {
         needs: Needs::default(),
         replicas: 1,
         work: 1_000,
+        bytes: TaskBytes::default(),
         seed: [0; 32],
     };
     scheduler.add_job(job, terms);

@@ -418,7 +418,10 @@ fn a_replica_that_is_out_is_asked_after_then_rescued_then_taken_back() {
     let told = explained(&world, 0);
     assert_eq!(rules(&told.reasons), [Rule::Running]);
     assert_eq!(lateness(&told), Some(Lateness::OnTime));
-    let over_s = world.settings.replica_ms(2_000_000_000) / 1_000;
+    let over_s = world
+        .settings
+        .replica_ms(&world.ledger.job.submission)
+        .div_ceil(1_000);
     let (asked, rescued, over) = (
         (StepKind::AskedAgain, 15),
         (StepKind::Rescued, 60),

@@ -323,8 +323,7 @@ fn whoever_is_asked_and_does_not_reveal_is_late() {
 #[test]
 fn nobody_is_waited_for_for_ever() {
     let mut world = committing(Agreement::Unanimous, &[1]);
-    let fuel_max = world.ledger.job.submission.fuel_per_task_max;
-    let ms = world.settings.replica_ms(fuel_max);
+    let ms = world.settings.replica_ms(&world.ledger.job.submission);
     world.commit(0);
     world.wait_alive(ms - 1_000, &[0]);
     assert_eq!(asked(&world), [] as [usize; 0]);
@@ -337,8 +336,7 @@ fn nobody_is_waited_for_for_ever() {
 #[test]
 fn those_who_have_waited_as_long_are_asked_together() {
     let mut world = committing(MAJORITY, &[1, 2]);
-    let fuel_max = world.ledger.job.submission.fuel_per_task_max;
-    let ms = world.settings.replica_ms(fuel_max);
+    let ms = world.settings.replica_ms(&world.ledger.job.submission);
     (0..2).for_each(|worker| {
         world.commit(worker);
     });

@@ -74,7 +74,7 @@ fn a_task_whose_device_is_stale_is_given_to_another_one_as_well() {
     benchmark(&mut world, 0, 100);
     world.ask(0, 1);
     let stale_ms = world.settings.tuning.stale_ms_min.max(60_000);
-    let over_ms = world.settings.replica_ms(2_000_000_000);
+    let over_ms = world.settings.replica_ms(&world.ledger.job.submission);
     assert!(stale_ms < over_ms);
     world.wait_alive(over_ms - 1_000, &[0]);
     assert_eq!(added(&world), 1, "it is stale before its time is over");

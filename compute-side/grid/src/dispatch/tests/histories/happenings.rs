@@ -20,7 +20,7 @@ pub(super) enum Happening {
         backlog_ms: u64,
     },
     Finish(ReplicaId),
-    Accept(JobId, u64),
+    Accept(JobId, u64, u64),
     Release {
         id: ReplicaId,
         fault: bool,
@@ -86,7 +86,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         60 => (who(), rank, backlog_ms)
             .prop_map(|(who, rank, backlog_ms)| Take { who, rank, backlog_ms }),
         12 => id().prop_map(Finish),
-        12 => (job(), work).prop_map(|(job, work)| Accept(job, work)),
+        12 => (job(), work, bytes()).prop_map(|(job, work, bytes)| Accept(job, work, bytes)),
         12 => (id(), any::<bool>()).prop_map(|(id, fault)| Release { id, fault }),
         4 => (id(), any::<bool>()).prop_map(|(id, fault)| Retract { id, fault }),
         4 => id().prop_map(Rest),

@@ -6,12 +6,27 @@ use sha2::{Digest as _, Sha256};
 impl Job {
     /// What one replica takes: what the terms say, or, from three on, the mean of those accepted.
     fn work(&self) -> u64 {
-        let accepted = self.accepted.iter();
-        let sum = accepted.fold(0, |sum: u64, work| sum.saturating_add(*work));
+        let accepted = self.accepted.iter().map(|it| it.0);
+        let sum = accepted.fold(0, |sum: u64, work| sum.saturating_add(work));
         match self.accepted.len() {
             0..3 => self.terms.work.max(1),
             count => (sum / count as u64).max(1),
         }
+    }
+
+    /// What its line takes: what the terms say comes to it, and what they say goes from it, or, from three on,
+    /// the mean of those accepted.
+    fn line_ms(&self, asker: &Asker<'_>) -> u64 {
+        let results = self.accepted.iter().map(|it| it.1);
+        let sum = results.fold(0, |sum: u64, bytes| sum.saturating_add(bytes));
+        let up = match self.accepted.len() {
+            0..3 => self.terms.bytes.up,
+            count => sum / count as u64,
+        };
+        asker.line.takes_ms(TaskBytes {
+            up,
+            ..self.terms.bytes
+        })
     }
 
     pub(super) fn takes_ms(&self, speed: u32) -> u64 {
@@ -285,7 +300,7 @@ impl Job {
         if let Some(name) = doubted {
             self.in_vain.retain(|it| !found_something(it));
             self.note_turn(name, own, now);
-            return Ok(self.start(name, asker, now, tuning, false));
+            return Ok(self.start(name, asker, now, false));
         }
         let pools = self.pools_of(asker, now, tuning);
         let mut queue: Vec<_> = self
@@ -299,7 +314,7 @@ impl Job {
             let Some(why) = self.why_not(name, asker, now, tuning) else {
                 self.in_vain.retain(|it| !found_something(it));
                 self.note_turn(name, own, now);
-                return Ok(self.start(name, asker, now, tuning, false));
+                return Ok(self.start(name, asker, now, false));
             };
             if why == Withheld::OtherLane {
                 of_other_lanes.push(name);
@@ -360,7 +375,8 @@ impl Job {
             now.since(due) >= wide_after_ms.saturating_add(tuning.lane_ms)
                 || self.is_of_lane(asker, next, is_wide)
         };
-        let is_late = |end: Tick| 3 * u128::from(mine_ms) < 2 * u128::from(end.since(now));
+        let done_in_ms = mine_ms.saturating_add(self.line_ms(asker));
+        let is_late = |end: Tick| 3 * u128::from(done_in_ms) < 2 * u128::from(end.since(now));
         let is_for = |(due, task, _, since): &&(Tick, TaskIndex, ReplicaIndex, Tick)| {
             let task = self.task(*task).unwrap();
             is_late(ends_at(*since, *due, now))
@@ -371,25 +387,18 @@ impl Job {
         let task = overdue.chain(in_time).find(is_for);
         let task = task.ok_or(Withheld::NothingOpen)?.1;
         let replica = self.deal(task, false, now).unwrap();
-        Ok(self.start((task, replica), asker, now, tuning, true))
+        Ok(self.start((task, replica), asker, now, true))
     }
 
-    fn start(
-        &mut self,
-        name: Name,
-        asker: &Asker<'_>,
-        now: Tick,
-        tuning: &Tuning,
-        is_backup: bool,
-    ) -> Given {
-        let expected_ms = self.takes_ms(asker.speed);
+    fn start(&mut self, name: Name, asker: &Asker<'_>, now: Tick, is_backup: bool) -> Given {
+        let (expected_ms, line_ms) = (self.takes_ms(asker.speed), self.line_ms(asker));
         let since = now.plus_ms(asker.backlog_ms);
         self.last_taken = now;
         let it = self.replica(name).unwrap();
         it.by = Some(asker.holder());
         it.stands = Stands::Running {
             since,
-            end: since.plus_ms(expected_ms),
+            end: since.plus_ms(line_ms.saturating_add(expected_ms)),
             is_backup,
         };
         Given {
@@ -401,7 +410,7 @@ impl Job {
             is_backup,
             lanes: self.given_in(asker, name),
             expected_ms,
-            timeouts: tuning.timeouts(asker.backlog_ms.saturating_add(expected_ms)),
+            line_ms,
         }
     }
 }

@@ -424,8 +424,8 @@ impl Story {
     }
 
     fn over_ms(&self) -> u64 {
-        let fuel_max = self.world.ledger.job.submission.fuel_per_task_max;
-        self.world.settings.replica_ms(fuel_max)
+        let submission = &self.world.ledger.job.submission;
+        self.world.settings.replica_ms(submission)
     }
 
     /// Everything stands as the facts say.

@@ -1,0 +1,74 @@
+//! What comes to a device over a slow line is not late while it comes.
+
+use super::world::{Habit, JOB, World};
+use crate::core::{Entry, Event, JobPlan, Measured};
+use quern_primitives::job::Agreement;
+
+const MIB: u64 = 1 << 20;
+
+/// A job of one task, of so much input, and two devices whose lines are so fast to them.
+fn world(input_bytes: u64, program_bytes: u32, mbps: [u64; 2]) -> World {
+    let mut world = World::new(1, Agreement::Single, &[]);
+    world.ledger.job.submission.input_bytes = input_bytes;
+    // Little enough to compute that only the line matters.
+    world.ledger.job.submission.fuel_per_task_max = 1;
+    world.begin_without_plan();
+    let plan = JobPlan {
+        program_bytes,
+        ..world.plan()
+    };
+    world.feed(Event::Uploaded { job: JOB, plan });
+    for (account, mbps) in [1, 2].into_iter().zip(mbps) {
+        let worker = world.join(account, Habit::Honest);
+        let device = world.workers[worker].id();
+        // A second's worth of it.
+        let measured = Measured::Down {
+            bytes: mbps * 125_000,
+            ms: 1_000,
+        };
+        world.feed(Event::Measured { device, measured });
+    }
+    world
+}
+
+/// How long the first device may have the task until another one gets it as well.
+fn stale_after_s(mut world: World) -> u64 {
+    let added = |world: &World| {
+        let mut log = world.log();
+        log.any(|entry| matches!(entry, Entry::Added { .. }))
+    };
+    world.ask(0, 1);
+    assert_eq!(world.workers[0].in_hand.len(), 1);
+    let mut waited_s = 0;
+    while !added(&world) {
+        world.wait_alive(1_000, &[0]);
+        waited_s += 1;
+        assert!(waited_s < 200, "nobody else gets it");
+    }
+    waited_s
+}
+
+#[test]
+fn a_task_is_stale_after_twice_what_its_line_and_its_device_take() {
+    // 32 MiB over 8 Mbit/s are 33.6 seconds, and over 5 Mbit/s 53.7.
+    assert_eq!(stale_after_s(world(32 * MIB, 0, [8, 8])), 68);
+    assert_eq!(stale_after_s(world(32 * MIB, 0, [5, 5])), 108);
+    // What is fast enough is stale at the least time of all.
+    assert_eq!(stale_after_s(world(32 * MIB, 0, [800, 800])), 60);
+}
+
+#[test]
+fn the_program_has_to_come_too() {
+    assert_eq!(stale_after_s(world(8 * MIB, 8 << 20, [4, 4])), 68);
+}
+
+#[test]
+fn a_replica_may_be_out_for_as_long_as_the_slowest_useful_line_takes() {
+    let mut world = world(32 * MIB, 0, [8, 8]);
+    let of = |world: &World| world.settings.replica_ms(&world.ledger.job.submission);
+    let with_little = of(&world);
+    world.ledger.job.submission.result_bytes_max = 32 << 20;
+    assert_eq!(of(&world) - with_little, 53_687 - 1);
+    world.ledger.job.submission.input_bytes = u64::MAX;
+    assert_eq!(of(&world) - with_little, 53_687 - 1, "no shard is larger");
+}
