@@ -4,8 +4,8 @@
 //! over a slow line either can take longer than to compute. So what a device is expected to take, and T1 and
 //! T2 with it, counts the line as it was measured by real transfers.
 
-/// Bytes a millisecond of the slowest line that is useful, 5 Mbit/s: a shard of 32 MiB takes it 54 seconds.
-const SLOWEST: u64 = 625;
+/// Bits a millisecond of the slowest line that is useful, 5 Mbit/s: a shard of 32 MiB takes it 54 seconds.
+const SLOWEST: u64 = 5_000;
 
 /// What a task brings over its device's line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,23 +19,24 @@ pub struct TaskBytes {
 /// How fast a device's line is each way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineSpeed {
-    /// Bytes a millisecond to the device; at least one.
+    /// Bits a millisecond to the device, which are kilobits a second.
     down: u64,
-    /// Bytes a millisecond from the device; at least one.
+    /// Bits a millisecond from the device.
     up: u64,
 }
 
 impl LineSpeed {
-    /// The slowest line that is useful. A line that was not measured counts as one, so that nothing is taken
-    /// to be late that is on its way.
+    /// The slowest line that is useful.
     pub const SLOWEST: Self = Self {
         down: SLOWEST,
         up: SLOWEST,
     };
 
-    /// A line by what was measured of it each way, in kilobits a second.
+    /// A line by what was measured of it each way, in kilobits a second. One that was not measured counts as the
+    /// slowest that is useful, so that nothing is taken to be late that is on its way; and so does a slower one:
+    /// who takes what is sent to it as slowly as it likes gains no time by that.
     pub fn measured(down_kbps: Option<u32>, up_kbps: Option<u32>) -> Self {
-        let way = |kbps: Option<u32>| kbps.map_or(SLOWEST, |kbps| u64::from(kbps / 8).max(1));
+        let way = |kbps: Option<u32>| kbps.map_or(SLOWEST, |kbps| u64::from(kbps).max(SLOWEST));
         Self {
             down: way(down_kbps),
             up: way(up_kbps),
@@ -44,9 +45,8 @@ impl LineSpeed {
 
     /// How long it takes for a task, in milliseconds.
     pub fn takes_ms(self, bytes: TaskBytes) -> u64 {
-        // Neither is ever none; the fields are private to say so.
-        let down_ms = bytes.down / self.down.max(1);
-        down_ms.saturating_add(bytes.up / self.up.max(1))
+        let way = |bytes: u64, bits_a_ms: u64| bytes.saturating_mul(8) / bits_a_ms.max(1);
+        way(bytes.down, self.down).saturating_add(way(bytes.up, self.up))
     }
 }
 
@@ -69,8 +69,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_nobody_measured_is_the_slowest_that_is_useful() {
+    fn a_line_that_nobody_measured_or_that_is_slower_is_the_slowest_that_is_useful() {
         assert_eq!(LineSpeed::measured(None, None), LineSpeed::SLOWEST);
+        assert_eq!(LineSpeed::measured(Some(0), Some(8)), LineSpeed::SLOWEST);
         let shard = TaskBytes {
             down: 32 * MIB,
             up: 0,
@@ -81,19 +82,16 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was measured: the time is that of both ways, each its bytes at 8 bits by its rate in
-        /// kilobits a second, but for what is lost where a rate is rounded to bytes.
+        /// Whatever was measured: the time is that of both ways, each its bits by its rate, rounded down.
         #[test]
         fn any_line_takes_its_bits_by_its_rate(
-            kbps in (8..1_000_000u32, 8..1_000_000u32),
+            kbps in (5_000..1_000_000u32, 5_000..1_000_000u32),
             bytes in (0..64 * MIB, 0..64 * MIB),
         ) {
             let line = LineSpeed::measured(Some(kbps.0), Some(kbps.1));
             let found = line.takes_ms(TaskBytes { down: bytes.0, up: bytes.1 });
-            let way = |bytes: u64, kbps: u32| bytes as f64 * 8.0 / f64::from(kbps);
-            let exact = way(bytes.0, kbps.0) + way(bytes.1, kbps.1);
-            // A rate of 15 kilobits a second is taken for 8.
-            prop_assert!(exact - 2.0 <= found as f64 && found as f64 <= 2.0 * exact, "{found} {exact}");
+            let way = |bytes: u64, kbps: u32| u128::from(bytes) * 8 / u128::from(kbps);
+            prop_assert_eq!(u128::from(found), way(bytes.0, kbps.0) + way(bytes.1, kbps.1));
         }
 
         /// However slow or large, nothing overflows, and more bytes never take less.

@@ -41,8 +41,8 @@ pub struct Tuning {
     pub backs_up: bool,
     /// Backups of one task at a time.
     pub backups_max: u8,
-    /// T1 in hundredths of a task's expected time, its way over its device's line included: without a sign of progress for so long the device
-    /// is asked again, and the task is delayed.
+    /// T1 in hundredths of a task's expected time, which has its way over its device's line in it: without a
+    /// sign of progress for so long the device is asked again, and the task is delayed.
     pub delayed_percent: u32,
     /// T2 in hundredths of a task's expected time: after so long it is stale.
     pub stale_percent: u32,

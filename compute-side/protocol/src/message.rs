@@ -394,6 +394,6 @@ pub struct TaskLimits {
     pub memory_bytes: u64,
     /// Plaintext bytes of the result.
     pub result_bytes: u32,
-    /// After so long without a result the masternode gives the replica to another device.
+    /// How long it may run, in milliseconds.
     pub time_ms: u64,
 }

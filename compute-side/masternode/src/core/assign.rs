@@ -62,17 +62,17 @@ impl Core {
                 lanes: given.lanes,
             };
             let (_, log_position) = self.append(id.job, entry, None, out);
+            let (takes_ms, line_ms) = (given.expected_ms, given.line_ms);
             // What it holds is computed while this one comes, but a line may be the slower of the two.
-            let before_ms = backlog_ms.saturating_add(given.line_ms);
-            let takes_ms = given.expected_ms;
-            let tuning = &self.settings.tuning;
-            let timeouts = tuning.timeouts(before_ms.saturating_add(takes_ms));
+            let all_ms = backlog_ms.saturating_add(line_ms).saturating_add(takes_ms);
+            let timeouts = self.settings.tuning.timeouts(all_ms);
             let holding = Holding {
                 device,
                 account,
                 engine,
                 log_position,
-                watch: Watch::start(now, before_ms, takes_ms, timeouts, over_ms),
+                watch: Watch::start(now, backlog_ms, takes_ms, timeouts, over_ms)
+                    .over_a_line(line_ms),
                 pledge: None,
             };
             if let Some(active) = self.jobs.get_mut(&id.job) {

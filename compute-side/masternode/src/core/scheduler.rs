@@ -367,8 +367,7 @@ fn asker(fleet: &Fleet, number: u32, backlog_ms: u64) -> Option<Asker<'_>> {
 }
 
 /// What the scheduler must know of a job whose program has so many bytes. A device has the program after its
-/// first task of the job; which task that is nobody here knows, so it counts in each. Results count once it is
-/// known how large they are.
+/// first task of the job, but it counts in each. Results count once it is known how large they are.
 pub(super) fn terms(job: &Job, seed: [u8; 32], program_bytes: u32) -> JobTerms {
     let submission = &job.submission;
     let memory = Memory::for_task(submission.memory_bytes_max);

@@ -5,7 +5,8 @@
 //! has lost it, as after a message that did not come: it is given out anew, without blame. After T2 it is
 //! *stale*: another device gets the task as well, a fast or trusted one. Its own device is not blamed for
 //! that, for T1 and T2 follow from what tasks of the job usually take, and this one may be larger. Only when
-//! even a task that uses all its fuel would be done on the slowest useful device its time is over.
+//! even a task that uses all its fuel would be done on the slowest useful device, over the slowest useful line, its
+//! time is over.
 
 #[cfg(test)]
 mod model;
@@ -76,16 +77,16 @@ impl Watch {
     /// milliseconds: two heartbeats. One that was on its way when the device was asked is older.
     pub const UNNAMED_MS: u64 = 10_000;
 
-    /// From now on; it should run for so long, once what is before it is done: its device computes what it
-    /// holds already, and its line brings the task. It is over after so long. All in milliseconds.
+    /// From now on; it should run for so long, once its device has computed what it holds already, and
+    /// is over after so long. All in milliseconds.
     pub fn start(
         now: Tick,
-        before_ms: u64,
+        backlog_ms: u64,
         takes_ms: u64,
         timeouts: Timeouts,
         over_ms: u64,
     ) -> Self {
-        let expected_ms = before_ms.saturating_add(takes_ms);
+        let expected_ms = backlog_ms.saturating_add(takes_ms);
         let mut watch = Self {
             expected: now.plus_ms(expected_ms.min(over_ms)),
             until: now.plus_ms(over_ms),
@@ -100,6 +101,14 @@ impl Watch {
         };
         watch.next = watch.next_after(now);
         watch
+    }
+
+    /// Its device's line takes so long for it, in milliseconds, before the device counts as too slow. When it
+    /// should be answered stays as it is: what the device holds next is computed no later for it.
+    pub(super) fn over_a_line(mut self, line_ms: u64) -> Self {
+        let line_ms = line_ms.saturating_mul(TIMES_TOO_SLOW);
+        self.too_slow_at = self.too_slow_at.plus_ms(line_ms);
+        self
     }
 
     /// Of a replica that was out before a restart: nobody knows since when, so it gets its time anew.
@@ -233,6 +242,15 @@ mod tests {
             }
             assert_eq!(first.unwrap_or(301), too_slow_from, "{takes_ms}");
         }
+    }
+
+    #[test]
+    fn a_line_gives_its_device_as_many_times_as_long_until_it_is_too_slow() {
+        let mut watch = Watch::start(Tick(100), 0, 5, TIMEOUTS, 200).over_a_line(20);
+        assert_eq!(watch.expected, Tick(105));
+        watch.look(Tick(140));
+        assert!(!watch.is_too_slow(Tick(199)));
+        assert!(watch.is_too_slow(Tick(200)));
     }
 
     #[test]

@@ -126,7 +126,7 @@ const FILES: &str = "All numbers are in [distribution.csv](distribution.csv), th
                      [distribution-runs.csv](distribution-runs.csv).\n";
 
 /// Makes all runs that are missing, and tables and pictures of them all. Fails when all of that is
-/// written, if the default is behind another policy anywhere.
+/// written, if the default is behind another policy or further from the bound than it may be.
 pub(crate) fn run(args: &DistributionArgs) -> anyhow::Result<()> {
     let groups = written(args)?;
     behind::check(&groups)?;

@@ -578,7 +578,8 @@ fn fuel_max(grid: &Grid) -> u64 {
     usual.max(grid.largest() as u64)
 }
 
-/// How long masternodes let a device have a replica that may use so much fuel, in milliseconds.
+/// How long masternodes let a device have a replica that may use so much fuel and brings nothing over its line,
+/// in milliseconds.
 fn computing_ms(fuel_max: u64) -> u64 {
     let engines = Engines {
         pinned: Digest::default(),

@@ -58,8 +58,13 @@ fn a_task_is_stale_after_twice_what_its_line_and_its_device_take() {
 }
 
 #[test]
+fn who_takes_its_time_on_the_line_gets_no_more_of_it_than_the_slowest_useful_one() {
+    assert_eq!(stale_after_s(world(32 * MIB, 0, [1, 1])), 108);
+}
+
+#[test]
 fn the_program_has_to_come_too() {
-    assert_eq!(stale_after_s(world(8 * MIB, 8 << 20, [4, 4])), 68);
+    assert_eq!(stale_after_s(world(10 * MIB, 10 << 20, [5, 5])), 68);
 }
 
 #[test]
