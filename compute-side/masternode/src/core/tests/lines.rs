@@ -77,3 +77,23 @@ fn a_replica_may_be_out_for_as_long_as_the_slowest_useful_line_takes() {
     world.ledger.job.submission.input_bytes = u64::MAX;
     assert_eq!(of(&world) - with_little, 53_687 - 1, "no shard is larger");
 }
+
+#[test]
+fn a_device_is_told_how_long_it_may_run_whatever_its_line_takes() {
+    for input_bytes in [0, 32 * MIB] {
+        let mut world = world(input_bytes, 0, [5, 5]);
+        world.ask(0, 1);
+        let may_run_ms = world.settings.computing_ms(1);
+        assert_eq!(world.workers[0].in_hand[0].time_ms, may_run_ms);
+    }
+}
+
+#[test]
+fn what_a_line_still_takes_is_no_work_that_a_device_has_before_it() {
+    let mut world = world(32 * MIB, 0, [5, 5]);
+    world.ask(0, 1);
+    let device = world.workers[0].id();
+    let known = world.core.devices.get(&device).unwrap();
+    assert_eq!(known.in_hand.len(), 1);
+    assert!(world.core.backlog_ms(world.now, known) < 1_000);
+}
