@@ -21,7 +21,7 @@ use quern_protocol::{
 };
 use quern_shards::{
     keys::{Courier, HandOver, JobKey, ShardKey, UnwrapError},
-    manifest::ValidatedManifest,
+    manifest::{ShardEntry, ValidatedManifest},
     question::Allowed,
 };
 use quern_verdict::receipt_digest;
@@ -77,7 +77,7 @@ impl JobContext {
             missing: self.incoming.missing(),
             settled,
             seed,
-            program_bytes: self.program_bytes(vault).unwrap_or(0),
+            fetch_bytes_max: self.fetch_bytes_max(vault),
             trust_seed: self.key.trust_seed(&self.manifest.job()),
         }
     }
@@ -113,6 +113,16 @@ impl JobContext {
         if let Some(kept) = self.questions.get(task as usize) {
             kept.get_or_init(|| self.manifest.question_under(key, task, &self.allowed));
         }
+    }
+
+    /// What a device fetches for a task at the most: the program and the largest sealed shard.
+    fn fetch_bytes_max(&self, vault: &Vault) -> u64 {
+        let shards = self.manifest.shards().iter().map(ShardEntry::sealed_bytes);
+        let program_bytes = self.program_bytes(vault).unwrap_or(0);
+        shards
+            .max()
+            .unwrap_or(0)
+            .saturating_add(program_bytes.into())
     }
 
     /// The length of the program, which is here before any task is handed out.

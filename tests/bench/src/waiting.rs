@@ -131,7 +131,7 @@ impl Waiting {
             missing: (0..TASKS).collect(),
             settled: Default::default(),
             seed: [8; 32],
-            program_bytes: 0,
+            fetch_bytes_max: 0,
             trust_seed: TrustSeed::from_bytes([9; 32]),
         };
         it.core.step(it.now, Event::Uploaded { job: JOB, plan });

@@ -50,8 +50,8 @@ pub struct JobPlan {
     pub settled: BTreeSet<TaskIndex>,
     /// Drawn after the job was committed; which accounts may have which replica follows from it.
     pub seed: [u8; 32],
-    /// The length of the program.
-    pub program_bytes: u32,
+    /// What a device fetches for a task at the most, in bytes: the program and the largest sealed shard.
+    pub fetch_bytes_max: u64,
     /// Which devices are believed alone is drawn from it. It follows from the job's key, and no device
     /// can have it.
     pub trust_seed: TrustSeed,
@@ -343,9 +343,9 @@ impl ActiveJob {
         self.plan.is_some()
     }
 
-    /// The length of its program; 0 until the job starts.
-    pub(super) fn program_bytes(&self) -> u32 {
-        self.plan.as_ref().map_or(0, |plan| plan.program_bytes)
+    /// What a device fetches for a task of it at the most, in bytes; 0 until the job starts.
+    pub(super) fn fetch_bytes_max(&self) -> u64 {
+        self.plan.as_ref().map_or(0, |plan| plan.fetch_bytes_max)
     }
 
     /// The seed of its lanes; zeros until the job starts.

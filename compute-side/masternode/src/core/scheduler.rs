@@ -366,20 +366,20 @@ fn asker(fleet: &Fleet, number: u32, backlog_ms: u64) -> Option<Asker<'_>> {
     })
 }
 
-/// What the scheduler must know of a job whose program has so many bytes. A device has the program after its
-/// first task of the job, but it counts in each. Results count once it is known how large they are.
-pub(super) fn terms(job: &Job, seed: [u8; 32], program_bytes: u32) -> JobTerms {
+/// What the scheduler must know of a job of which a device fetches so many bytes for a task. A device has the
+/// program after its first task of the job, but it counts in each. Results count once it is known how large
+/// they are.
+pub(super) fn terms(job: &Job, seed: [u8; 32], fetch_bytes_max: u64) -> JobTerms {
     let submission = &job.submission;
     let memory = Memory::for_task(submission.memory_bytes_max);
     let gain = bonds::gain_of(job);
-    let shard_bytes = submission.input_bytes / u64::from(submission.tasks.max(1));
     JobTerms {
         level: submission.level,
         needs: needs(&submission.preferences, submission.class, memory, gain),
         replicas: submission.agreement.replicas(),
         work: submission.fuel_per_task_max,
         bytes: TaskBytes {
-            down: shard_bytes.saturating_add(program_bytes.into()),
+            down: fetch_bytes_max,
             up: 0,
         },
         seed,

@@ -73,7 +73,7 @@ impl Core {
         let Some(active) = self.jobs.get(&id) else {
             return;
         };
-        let terms = scheduler::terms(&active.job, active.seed(), active.program_bytes());
+        let terms = scheduler::terms(&active.job, active.seed(), active.fetch_bytes_max());
         self.scheduler.add_job(id, terms);
         let tasks = active.unfinished().filter(|task| !active.lacks(*task));
         active.enqueue(tasks, &mut self.scheduler, now);

@@ -200,6 +200,19 @@ fn submission(manifest: &Manifest, key: &JobKey, digest: Digest) -> Submission {
 }
 
 #[test]
+fn a_job_is_planned_with_its_program_and_its_largest_shard_to_fetch() {
+    let world = World::new(ECHO, &[b"one", b"and the third", b"two"]);
+    let plan = world.context.plan([9; 32], [2].into(), &world.vault);
+    let program = world.vault.held(JOB, Item::Program);
+    let largest = world.context.manifest.shard(1).unwrap().sealed_bytes();
+    assert!(program > 100 && largest > 13, "{program} {largest}");
+    assert_eq!(plan.fetch_bytes_max, program + largest);
+    assert_eq!(plan.input_roots, world.context.input_roots());
+    assert_eq!((plan.seed, plan.settled), ([9; 32], [2].into()));
+    assert!(plan.missing.is_empty());
+}
+
+#[test]
 fn the_answer_is_that_of_a_device_and_the_owner_opens_the_result() {
     let world = World::new(ECHO, &[b"first", b"second"]);
     let truth = world.compute(1, Purpose::Referee).unwrap();

@@ -231,7 +231,7 @@ impl Work {
             missing: tasks.filter(|task| !is_there(*task)).collect(),
             settled: Default::default(),
             seed: self.lane_seed(),
-            program_bytes: 0,
+            fetch_bytes_max: 0,
             trust_seed: TrustSeed::from_bytes(digest("trust", &self.id, 0)),
         }
     }

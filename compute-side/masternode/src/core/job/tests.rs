@@ -54,7 +54,7 @@ fn plan(tasks: u32) -> JobPlan {
         missing: BTreeSet::new(),
         settled: BTreeSet::new(),
         seed: [0; 32],
-        program_bytes: 0,
+        fetch_bytes_max: 0,
         trust_seed: TrustSeed::from_bytes([1; 32]),
     }
 }

@@ -6,15 +6,15 @@ use quern_primitives::job::Agreement;
 
 const MIB: u64 = 1 << 20;
 
-/// A job of one task, of so much input, and two devices whose lines are so fast to them.
-fn world(input_bytes: u64, program_bytes: u32, mbps: [u64; 2]) -> World {
+/// A job of one task, for which a device fetches so much, and two devices whose lines are so fast to them.
+fn world(fetch_bytes_max: u64, mbps: [u64; 2]) -> World {
     let mut world = World::new(1, Agreement::Single, &[]);
-    world.ledger.job.submission.input_bytes = input_bytes;
+    world.ledger.job.submission.input_bytes = fetch_bytes_max;
     // Little enough to compute that only the line matters.
     world.ledger.job.submission.fuel_per_task_max = 1;
     world.begin_without_plan();
     let plan = JobPlan {
-        program_bytes,
+        fetch_bytes_max,
         ..world.plan()
     };
     world.feed(Event::Uploaded { job: JOB, plan });
@@ -49,27 +49,44 @@ fn stale_after_s(mut world: World) -> u64 {
 }
 
 #[test]
-fn a_task_is_stale_after_twice_what_its_line_and_its_device_take() {
-    // 32 MiB over 8 Mbit/s are 33.6 seconds, and over 5 Mbit/s 53.7.
-    assert_eq!(stale_after_s(world(32 * MIB, 0, [8, 8])), 68);
-    assert_eq!(stale_after_s(world(32 * MIB, 0, [5, 5])), 108);
+fn a_task_is_stale_after_three_times_what_its_line_and_its_device_take() {
+    // 32 MiB over 8 Mbit/s are 33.6 seconds, and half of it over 5 Mbit/s 26.8.
+    assert_eq!(stale_after_s(world(32 * MIB, [8, 8])), 101);
+    assert_eq!(stale_after_s(world(16 * MIB, [5, 5])), 81);
     // What is fast enough is stale at the least time of all.
-    assert_eq!(stale_after_s(world(32 * MIB, 0, [800, 800])), 60);
+    assert_eq!(stale_after_s(world(32 * MIB, [800, 800])), 15);
 }
 
 #[test]
 fn who_takes_its_time_on_the_line_gets_no_more_of_it_than_the_slowest_useful_one() {
-    assert_eq!(stale_after_s(world(32 * MIB, 0, [1, 1])), 108);
+    assert_eq!(stale_after_s(world(16 * MIB, [1, 1])), 81);
 }
 
 #[test]
-fn the_program_has_to_come_too() {
-    assert_eq!(stale_after_s(world(10 * MIB, 10 << 20, [5, 5])), 68);
+fn results_count_as_long_as_those_that_were_accepted() {
+    let with_results_of = |result_bytes| {
+        let mut world = World::new(4, Agreement::Single, &[]);
+        world.ledger.job.submission.result_bytes_max = 32 << 20;
+        world.begin_anew();
+        for account in [1, 2] {
+            world.join_as(account, Habit::Honest, |worker| {
+                worker.result_bytes = result_bytes
+            });
+        }
+        for _ in 0..3 {
+            world.ask(0, 1);
+            world.report(0);
+        }
+        stale_after_s(world)
+    };
+    assert_eq!(with_results_of(3), 15);
+    // 8 MiB over a line back that nobody measured are 13.4 seconds.
+    assert_eq!(with_results_of(8 * MIB), 41);
 }
 
 #[test]
 fn a_replica_may_be_out_for_as_long_as_the_slowest_useful_line_takes() {
-    let mut world = world(32 * MIB, 0, [8, 8]);
+    let mut world = world(32 * MIB, [8, 8]);
     let of = |world: &World| world.settings.replica_ms(&world.ledger.job.submission);
     let with_little = of(&world);
     world.ledger.job.submission.result_bytes_max = 32 << 20;
@@ -81,7 +98,7 @@ fn a_replica_may_be_out_for_as_long_as_the_slowest_useful_line_takes() {
 #[test]
 fn a_device_is_told_how_long_it_may_run_whatever_its_line_takes() {
     for input_bytes in [0, 32 * MIB] {
-        let mut world = world(input_bytes, 0, [5, 5]);
+        let mut world = world(input_bytes, [5, 5]);
         world.ask(0, 1);
         let may_run_ms = world.settings.computing_ms(1);
         assert_eq!(world.workers[0].in_hand[0].time_ms, may_run_ms);
@@ -90,7 +107,7 @@ fn a_device_is_told_how_long_it_may_run_whatever_its_line_takes() {
 
 #[test]
 fn what_a_line_still_takes_is_no_work_that_a_device_has_before_it() {
-    let mut world = world(32 * MIB, 0, [5, 5]);
+    let mut world = world(32 * MIB, [5, 5]);
     world.ask(0, 1);
     let device = world.workers[0].id();
     let known = world.core.devices.get(&device).unwrap();

@@ -33,6 +33,8 @@ pub(super) struct Worker {
     key: DeviceKey,
     pub(super) account: AccountId,
     pub(super) habit: Habit,
+    /// The length of its results, where the program ends well.
+    pub(super) result_bytes: u64,
     /// The engines it names in its hello.
     pub(super) engines: Vec<(Class, Digest)>,
     /// Whether the council has verified it.
@@ -58,6 +60,7 @@ impl Worker {
             key: DeviceKey::from_seed(&[seed; 32]),
             account: AccountId::new([account; 32]),
             habit,
+            result_bytes: RESULT_BYTES,
             engines: vec![(Class::Pinned, ENGINE)],
             trusted: false,
             history: History::default(),
@@ -99,7 +102,7 @@ impl Worker {
             result_commitment: Digest([value; 32]),
             output_root: chunk_root(output),
             result_bytes: if exit == Exit::Success {
-                RESULT_BYTES
+                self.result_bytes
             } else {
                 0
             },
@@ -116,7 +119,7 @@ impl Worker {
         let plaintext = if self.habit == Habit::Traps {
             0
         } else {
-            RESULT_BYTES
+            self.result_bytes
         };
         vec![self.id().0[0]; sealed_bytes(plaintext) as usize]
     }

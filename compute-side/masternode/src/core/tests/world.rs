@@ -236,7 +236,7 @@ impl World {
             missing: self.missing.clone(),
             settled: Default::default(),
             seed: [8; 32],
-            program_bytes: 0,
+            fetch_bytes_max: 0,
             trust_seed: TrustSeed::from_bytes(TRUST_SEED),
         }
     }
