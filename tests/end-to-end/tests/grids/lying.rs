@@ -26,7 +26,7 @@ const AUDITOR: &str = "//Eve";
 
 /// The window in which a batch can be disputed, in blocks of two seconds: longer than an audit takes on a busy
 /// machine. That of a development chain is ten seconds.
-const WINDOW: &str = "300";
+pub(super) const WINDOW: &str = "300";
 
 /// What the jobs read, a task for each line.
 pub(super) const TEXT: &str = "one\ntwo\nsix\nten\n";
@@ -346,6 +346,29 @@ impl Before {
         ensure!(has.disputes == 0, "the dispute's bond is not back");
         Ok(has.free)
     }
+
+    /// Fails unless the masternode still has its bond, and who would have won has lost the bond of a dispute, and
+    /// the fees it paid, to the unit.
+    pub(super) async fn lost(&self, bench: &Bench) -> anyhow::Result<()> {
+        let after = bench.chain.at_finalised().await?;
+        let left = after.masternode_bond(&self.operator).await?.active;
+        ensure!(
+            left == self.bond,
+            "of a bond of {} there is {left} left",
+            self.bond
+        );
+        let has = after.wallet(&self.winner).await?;
+        let fees = bench
+            .fees(&self.winner, self.block, after.block().number)
+            .await?;
+        let bond = self.params.dispute_bond;
+        ensure!(
+            bond > 0 && fees > 0 && has.free + bond + fees == self.had && has.disputes == 0,
+            "there was {}, and there is {has:?}; the bond is {bond}, and {fees} was paid",
+            self.had
+        );
+        Ok(())
+    }
 }
 
 /// A job of which the chain has settled the first batch.
@@ -405,7 +428,7 @@ pub(super) async fn batch(bench: &Bench, job: JobId) -> anyhow::Result<Option<Ba
 
 /// Fails unless the batch fell, its tasks are unsettled again, and the owner has all its money back, as nobody
 /// is left to go on with the job.
-async fn struck(bench: &Bench, job: JobId) -> anyhow::Result<()> {
+pub(super) async fn struck(bench: &Bench, job: JobId) -> anyhow::Result<()> {
     let record = batch(bench, job).await?.context("there is no batch")?;
     ensure!(
         matches!(record.state, BatchState::Struck { .. }),

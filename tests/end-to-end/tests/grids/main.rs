@@ -1,6 +1,7 @@
 //! Whole grids of the real programs, one for each test. In one program, so that they are linked once
 //! and run side by side.
 
+mod answering;
 mod attribution;
 mod claims;
 mod commands;
