@@ -8,7 +8,10 @@
 mod model;
 
 use crate::{LineSpeed, Tick};
-use std::{fmt, num::NonZeroU32};
+use std::{
+    fmt,
+    num::{NonZeroU16, NonZeroU32},
+};
 
 /// The kind of line that a device has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,7 +163,7 @@ pub struct Vitals {
     /// Free storage, in gigabytes.
     free_storage_gb: Perhaps,
     /// Free share of the processor, in thousandths.
-    free_cpu_permille: Option<u16>,
+    free_cpu_permille: PerhapsShare,
     /// Charge of the battery, in thousandths.
     pub battery_permille: Option<u16>,
     /// Whether it is being charged.
@@ -212,7 +215,7 @@ impl Vitals {
         keep(&mut self.free_ram_mb, ram, 1.0);
         keep(&mut self.free_storage_gb, storage, 0.001);
         if let Some(cpu) = cpu {
-            self.free_cpu_permille = cpu.map(|percent| (percent * 10.0) as u16);
+            self.free_cpu_permille = PerhapsShare::of(cpu.map(|percent| (percent * 10.0) as u16));
         }
         if let Some(battery) = battery {
             self.battery_permille = battery.map(|percent| (percent * 10.0) as u16);
@@ -306,6 +309,7 @@ impl Vitals {
     /// Free share of the processor, in percent.
     pub fn free_cpu_percent(&self) -> Option<f64> {
         self.free_cpu_permille
+            .get()
             .map(|permille| f64::from(permille) / 10.0)
     }
 
@@ -421,6 +425,20 @@ impl Perhaps {
     }
 
     fn get(self) -> Option<u32> {
+        self.0.map(|one_more| one_more.get() - 1)
+    }
+}
+
+/// The same of a share in thousandths, in two bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct PerhapsShare(Option<NonZeroU16>);
+
+impl PerhapsShare {
+    fn of(value: Option<u16>) -> Self {
+        Self(value.and_then(|value| NonZeroU16::new(value.saturating_add(1))))
+    }
+
+    fn get(self) -> Option<u16> {
         self.0.map(|one_more| one_more.get() - 1)
     }
 }

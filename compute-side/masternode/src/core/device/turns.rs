@@ -3,13 +3,17 @@
 //! are answered, for many may wait, and of those a few get what opens.
 //!
 //! Where each stands is kept by its number in the scheduler, beside that order: a new ranking changes all of it at
-//! once, and to look up as many devices by their identities would take longer than the ranking itself.
+//! once, and to look up as many devices by their identities would take longer than the ranking itself. Only those
+//! that are here have a place, for a masternode knows many more.
 
 use super::{Devices, Known};
 use crate::core::{Tick, Token};
-use quern_grid::ranking::{Rank, Ranking};
+use quern_grid::{Fleet, ranking::Rank};
 use quern_primitives::ids::DeviceId;
-use std::{collections::BTreeSet, ops::Bound};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 /// When it is a device's turn among those that wait: the least is first.
 pub(super) type Turn = (Rank, Tick, Token);
@@ -18,8 +22,8 @@ pub(super) type Turn = (Rank, Tick, Token);
 #[derive(Default)]
 pub(super) struct Turns {
     order: BTreeSet<(Turn, DeviceId)>,
-    /// By the devices' numbers.
-    places: Vec<Place>,
+    /// By the devices' numbers, of those that are here.
+    places: BTreeMap<u32, Place>,
 }
 
 /// Where a device stands.
@@ -65,17 +69,14 @@ impl Turns {
 
     /// A device is not there any more; its number may be another's next.
     pub(super) fn forget(&mut self, number: u32) {
-        self.change(number, |place| *place = Place::NONE);
+        let place = self.places.remove(&number);
+        if let Some(before) = place.and_then(|place| place.turn()) {
+            self.order.remove(&before);
+        }
     }
 
     fn change(&mut self, number: u32, change: impl FnOnce(&mut Place)) {
-        let index = number as usize;
-        if self.places.len() <= index {
-            self.places.resize(index.saturating_add(1), Place::NONE);
-        }
-        let Some(place) = self.places.get_mut(index) else {
-            return;
-        };
+        let place = self.places.entry(number).or_insert(Place::NONE);
         let before = place.turn();
         change(place);
         let now = place.turn();
@@ -87,27 +88,23 @@ impl Turns {
         }
     }
 
-    /// All have other ranks: these are ranked, best first, and no others.
-    fn ranked(&mut self, numbers: impl Iterator<Item = u32>) {
-        for place in &mut self.places {
-            place.rank = Rank::MAX;
+    /// All have other ranks.
+    fn ranked(&mut self, fleet: &Fleet) {
+        for (number, place) in &mut self.places {
+            place.rank = fleet.rank_of(*number).unwrap_or(Rank::MAX);
         }
-        let mut order = Vec::new();
-        for (rank, number) in (0..).zip(numbers) {
-            if let Some(place) = self.places.get_mut(number as usize) {
-                place.rank = rank;
-                order.extend(place.turn());
-            }
-        }
-        let unranked = self.places.iter().filter(|place| place.rank == Rank::MAX);
-        order.extend(unranked.filter_map(Place::turn));
-        // Most of it is in order already.
-        self.order = order.into_iter().collect();
+        self.order = self.places.values().filter_map(Place::turn).collect();
     }
 
     fn rank_of(&self, number: u32) -> Rank {
-        let place = self.places.get(number as usize);
+        let place = self.places.get(&number);
         place.map_or(Rank::MAX, |place| place.rank)
+    }
+
+    /// The numbers of all that have a place.
+    #[cfg(test)]
+    pub(super) fn placed(&self) -> impl Iterator<Item = u32> + '_ {
+        self.places.keys().copied()
     }
 
     /// All of them, in order.
@@ -127,8 +124,8 @@ impl Known {
 
 impl Devices {
     /// Devices were ranked: they have their turns by that from now on.
-    pub(in crate::core) fn ranked(&mut self, ranking: &Ranking) {
-        self.turns.ranked(ranking.devices());
+    pub(in crate::core) fn ranked(&mut self, fleet: &Fleet) {
+        self.turns.ranked(fleet);
     }
 
     /// When it is a device's turn to be answered, by its rank and by the first of its exchanges. None if none is

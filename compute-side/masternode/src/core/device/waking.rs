@@ -121,7 +121,7 @@ impl Devices {
 impl Core {
     /// Devices were ranked: one may be in another pool now, and its flags may have passed.
     pub(in crate::core) fn try_as_ranked(&mut self) {
-        self.devices.ranked(self.scheduler.fleet.ranking());
+        self.devices.ranked(&self.scheduler.fleet);
         self.waking.changed_for_all();
     }
 
@@ -267,7 +267,8 @@ impl Core {
         waiting.filter(|it| would_get(it).is_some()).collect()
     }
 
-    /// Fails unless those that wait are kept as a walk over all devices finds them.
+    /// Fails unless those that wait are kept as a walk over all devices finds them, and nothing of those that are
+    /// not here.
     pub(in crate::core) fn check_turns(&self) {
         let found = self.devices.all().filter_map(|(device, known)| {
             let parked = known.parked.front().filter(|parked| parked.want > 0)?;
@@ -278,5 +279,8 @@ impl Core {
         let mut found: Vec<_> = found.collect();
         found.sort_unstable();
         assert!(self.devices.turns.all().eq(found));
+        let here: std::collections::BTreeSet<u32> =
+            self.devices.all().map(|(_, known)| known.number).collect();
+        assert!(self.devices.turns.placed().eq(here));
     }
 }
