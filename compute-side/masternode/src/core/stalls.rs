@@ -9,9 +9,9 @@
 //! with each task of small jobs would so be named by no verdict, and be given tasks for ever.
 //!
 //! So each decided task counts on which a device was [stale](super::watch) and took four times as long as it
-//! should, and each that was decided while it had it and was silent, once it is found to be. With three in a row and no accepted answer between it gets
-//! nothing for a while, as after three faults: ten minutes, and twice as long for each further one, up to a
-//! day. An accepted answer ends that, and it begins anew.
+//! should, and each that was decided while it had it and was silent, once it is found to be. With three in a
+//! row and no accepted answer between it gets nothing for a while, as after three faults: ten minutes, and
+//! twice as long for each further one, up to a day. An accepted answer ends that, and it begins anew.
 //!
 //! Nothing of it goes to the log or the chain: nobody is blamed for being slow. A restart forgets it.
 

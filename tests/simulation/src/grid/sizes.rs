@@ -10,7 +10,7 @@ use rand::{RngExt as _, rngs::StdRng};
 pub(super) const USUAL: u32 = 1_000;
 
 /// Where some tasks are large and the others small: the size of either, and how many of a hundred are large.
-/// A large one takes twice as long as after which a task of the usual size is stale (T2).
+/// A large one takes much longer than after which a task of the usual size is stale (T2).
 const SMALL: u32 = 400;
 const LARGE: u32 = 8_000;
 const LARGE_OF_A_HUNDRED: u32 = 8;
