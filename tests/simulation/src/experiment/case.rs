@@ -8,7 +8,7 @@ use quern_simulation::{
 
 /// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
 /// so that older runs are not taken for new ones.
-const MODEL: u32 = 8;
+const MODEL: u32 = 7;
 
 /// The same for runs in which several devices must answer a task.
 const MODEL_OF_REPLICAS: u32 = 3;

@@ -45,9 +45,6 @@ pub(super) struct Sweep {
     pub(super) saves_for_percent: Option<f64>,
     /// The setting of today.
     pub(super) today: At,
-    /// What is the matter on each of the grids on which a setting runs, where these are several: the runs are
-    /// those on the first, then as many on the next.
-    pub(super) grids: Vec<String>,
     /// The runs of each setting, as many for each and in the same order.
     pub(super) settings: Vec<(At, Vec<Case>)>,
 }
@@ -58,8 +55,6 @@ pub(super) struct Found {
     sweep: Sweep,
     /// For each setting.
     summaries: Vec<Summary>,
-    /// For each setting its mean makespan on each of the grids.
-    by_grid: Vec<Vec<f64>>,
     /// The settings whose makespan is as good as the shortest, that one first.
     short: Vec<usize>,
     /// Those of them that cost no more than the one that costs least, that one first.
@@ -94,27 +89,13 @@ impl Sweep {
             .filter(|_| self.saves_for_percent.is_some());
         let cheap = by_cost.fold(short.clone(), |best, measure| best_of(best, measure, 0.0));
         short.first()?;
-        let by_grid = runs
-            .iter()
-            .map(|runs| means_by_grid(runs, self.grids.len()));
         Some(Found {
-            by_grid: by_grid.collect(),
             summaries: runs.into_iter().map(Summary::of).collect(),
             sweep: self,
             short,
             cheap,
         })
     }
-}
-
-/// The mean makespan on each of so many grids, on which a setting has as many runs.
-fn means_by_grid(runs: &[Outcome], grids: usize) -> Vec<f64> {
-    let runs_of_each = (runs.len() / grids.max(1)).max(1);
-    let mean = |runs: &[Outcome]| {
-        let ratios: Vec<f64> = runs.iter().map(Outcome::ratio).collect();
-        mean_and_deviation(&ratios).0
-    };
-    runs.chunks(runs_of_each).take(grids).map(mean).collect()
 }
 
 /// Of these settings those of which a measure is as good as the least, that one first.
@@ -269,28 +250,6 @@ impl Found {
         text
     }
 
-    /// What the setting of today takes on each of several grids, and which is the shortest there.
-    pub(super) fn grids(&self) -> String {
-        let today = (0..self.by_grid.len()).find(|it| self.at(*it) == self.sweep.today);
-        let mut text = String::new();
-        for (number, grid) in self.sweep.grids.iter().enumerate() {
-            let mean = |setting: usize| {
-                let means = self.by_grid.get(setting);
-                means.and_then(|means| means.get(number)).copied()
-            };
-            let all = (0..self.by_grid.len()).filter_map(|it| Some((it, mean(it)?)));
-            let best = all.min_by(|one, other| one.1.total_cmp(&other.1));
-            if let (Some(today), Some((best, least))) = (today.and_then(mean), best) {
-                if text.is_empty() {
-                    text = "\n| where | today's | the shortest | with |\n| --- | ---: | ---: | --- |\n".into();
-                }
-                let best = self.in_words(self.at(best));
-                text.push_str(&format!("| {grid} | {today:.4} | {least:.4} | {best} |\n"));
-            }
-        }
-        text
-    }
-
     fn cell(&self, at: At) -> String {
         let Some(setting) = (0..self.summaries.len()).find(|setting| self.at(*setting) == at)
         else {
@@ -369,7 +328,6 @@ mod tests {
             buys: None,
             saves_for_percent: None,
             today,
-            grids: vec![],
             settings: settings.collect(),
         };
         sweep.compare(&outcomes).unwrap()
@@ -409,23 +367,6 @@ mod tests {
         assert!(words((1_000, 4)).ends_with("today's settings, which stay."));
         assert!(words((2_000, 4)).ends_with("are among those, and stay."));
         assert!(words((2_000, 8)).ends_with(": set C_min 1,000 and s_min 4."));
-    }
-
-    #[test]
-    fn what_today_s_setting_takes_on_each_of_several_grids_is_told_beside_the_shortest_there() {
-        let mut sweep = found((2_000, 4), &MAKESPANS).sweep;
-        sweep.grids = ["at sea", "ashore", "aloft"].map(String::from).into();
-        let outcomes = MAKESPANS
-            .iter()
-            .flat_map(|(_, all)| all.map(|it| outcome(it, 1.0, 0.0)));
-        let outcomes: Vec<Outcome> = outcomes.collect();
-        let told = "\n| where | today's | the shortest | with |\n\
-                    | --- | ---: | ---: | --- |\n\
-                    | at sea | 1.2000 | 1.0000 | C_min 1,000 and s_min 4 |\n\
-                    | ashore | 1.9000 | 1.9000 | C_min 2,000 and s_min 4 |\n\
-                    | aloft | 3.1000 | 3.0000 | C_min 1,000 and s_min 4 |\n";
-        assert_eq!(sweep.compare(&outcomes).unwrap().grids(), told);
-        assert_eq!(found((2_000, 4), &MAKESPANS).grids(), "");
     }
 
     #[test]

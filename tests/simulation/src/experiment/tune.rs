@@ -23,10 +23,9 @@ use std::fs;
 const POOL_CAPACITIES_MIN: [u64; 6] = [2_000, 4_000, 8_000, 16_000, 32_000, 64_000];
 const POOL_SIZES_MIN: [u64; 5] = [4, 8, 16, 32, 64];
 
-/// Timeouts that are compared, in hundredths of a task's expected time, as far as T1 < T2. Who takes four times
-/// that is too slow: with a T2 that is no shorter a task would be such a device's alone until then.
-const DELAYED_PERCENTS: [u64; 3] = [125, 150, 200];
-const STALE_PERCENTS: [u64; 3] = [150, 200, 300];
+/// Timeouts that are compared, in hundredths of a task's expected time, as far as T1 < T2.
+const DELAYED_PERCENTS: [u64; 5] = [125, 150, 200, 300, 400];
+const STALE_PERCENTS: [u64; 6] = [150, 200, 300, 400, 600, 800];
 
 /// What tasks take an ordinary desktop where their length matters, in seconds.
 const TASKS_S: [u32; 3] = [1, 10, 60];
@@ -41,10 +40,6 @@ const LANES_S: [u64; 5] = [0, 1, 3, 10, 30];
 /// By how much longer a makespan may be for timeouts that cost less, in percent. The pools' settings are to
 /// be those with the shortest.
 const SAVES_FOR_PERCENT: f64 = 1.0;
-
-/// Of so many runs of each condition one is made where masternode and workers are those that ship: a whole grid
-/// takes long, and says with few runs what it says with many.
-const RUNS_FOR_ONE_JUDGED: u64 = 3;
 
 /// What the makespan does not tell of lanes.
 const LANES_BUY: &str =
@@ -103,7 +98,7 @@ pub(crate) struct TuneArgs {
     )]
     faults: u32,
     /// Runs of each setting under each policy with pools, and of each condition; twice as many of each
-    /// setting under the default, and a third of each condition in which answers are judged
+    /// setting under the default
     #[arg(
         long,
         value_name = "N",
@@ -152,9 +147,9 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>, conditions: Vec<Condition>) -> any
             .compare(mine)
             .with_context(|| format!("there are no settings of {name} to compare"))?;
         table.push_str(&found.lines());
-        let (conclusion, cells, grids) = (found.conclusion(), found.table(), found.grids());
+        let (conclusion, cells) = (found.conclusion(), found.table());
         text.push_str(&format!("### {heading}\n\n"));
-        text.push_str(&format!("{conclusion}\n\n{cells}{grids}\n"));
+        text.push_str(&format!("{conclusion}\n\n{cells}\n"));
     }
     for condition in conditions {
         let (mine, others) = rest.split_at(condition.cases().len());
@@ -180,7 +175,7 @@ impl TuneArgs {
     fn sweeps(&self) -> Vec<Sweep> {
         let mut all = Vec::from(self.pools());
         all.push(self.timeouts());
-        all.push(self.floors());
+        all.extend(TASKS_S.map(|task_s| self.floors(task_s)));
         all.extend(TASKS_S.map(|task_s| self.lanes(task_s)));
         all
     }
@@ -228,7 +223,6 @@ impl TuneArgs {
             buys: None,
             saves_for_percent: None,
             today,
-            grids: vec![],
             settings: self.settings(grid, settings, under, set),
         }
     }
@@ -253,17 +247,16 @@ impl TuneArgs {
             buys: None,
             saves_for_percent: Some(SAVES_FOR_PERCENT),
             today,
-            grids: vec!["many executions stall".into(), "tasks are uneven".into()],
-            settings: beside([GridKind::Stalling, GridKind::Uneven].map(|kind| {
-                let grid = self.grid(kind);
-                self.settings(grid, settings.clone(), under, set)
-            })),
+            settings: beside(
+                self.settings(self.grid(GridKind::Stalling), settings.clone(), under, set),
+                self.settings(self.grid(GridKind::Uneven), settings, under, set),
+            ),
         }
     }
 
-    /// T1 and T2 at the least, under the same policy on small grids that stall often, with tasks of each length:
-    /// they are one setting for all of them, so what counts is the mean of all.
-    fn floors(&self) -> Sweep {
+    /// T1 and T2 at the least, under the same policy on a small grid that stalls often, where tasks
+    /// are so long.
+    fn floors(&self, task_s: u32) -> Sweep {
         let tuned = Tuning::default();
         let today = (tuned.delayed_ms_min / 1_000, tuned.stale_ms_min / 1_000);
         let admits = |(delayed, stale): At| delayed < stale;
@@ -273,20 +266,15 @@ impl TuneArgs {
             stale_ms_min: stale * 1_000,
             ..tuning
         };
+        let grid = self.small_grid(GridKind::Stalling, task_s);
         Sweep {
-            name: "floors".into(),
-            heading: "T1 and T2 at the least, in seconds".into(),
+            name: format!("floors of {task_s} s"),
+            heading: format!("T1 and T2 at the least, in seconds, with tasks of {task_s} s"),
             axes: ["T1 s", "T2 s"],
             buys: None,
             saves_for_percent: Some(SAVES_FOR_PERCENT),
             today,
-            grids: TASKS_S
-                .map(|task_s| format!("tasks take {task_s} s"))
-                .into(),
-            settings: beside(TASKS_S.map(|task_s| {
-                let grid = self.small_grid(GridKind::Stalling, task_s);
-                self.settings(grid, settings.clone(), self.by_default(), set)
-            })),
+            settings: self.settings(grid, settings, self.by_default(), set),
         }
     }
 
@@ -307,14 +295,13 @@ impl TuneArgs {
             buys: Some(LANES_BUY),
             saves_for_percent: None,
             today,
-            grids: vec![],
             settings: self.settings(grid, settings, self.by_default(), set),
         }
     }
 
     /// What one large account costs, and what it costs to hear a trusted device before one is blamed.
     fn conditions(&self) -> Vec<Condition> {
-        let cases = |devices: u32, kinds: [GridKind; 2], seeds: u64| -> [Vec<Case>; 2] {
+        let cases = |devices: u32, kinds: [GridKind; 2]| -> [Vec<Case>; 2] {
             kinds.map(|kind| {
                 let grid = Grid {
                     devices,
@@ -322,17 +309,16 @@ impl TuneArgs {
                 };
                 let contestant = Contestant::Pull(Tuning::default());
                 let case = |seed| self.case(grid, "default", contestant, seed);
-                (0..seeds).map(case).collect()
+                (0..self.seeds).map(case).collect()
             })
         };
-        let judged = (self.seeds / RUNS_FOR_ONE_JUDGED).max(1);
         vec![
             Condition {
                 name: "one large account",
                 heading: "One account with half of the devices",
                 words: "Three devices must answer each task, and an account has one replica of it at the \
                         most: so the half that is of one account computes a third, and the others two.",
-                cases: cases(self.firm, [GridKind::Thrice, GridKind::Firm], self.seeds),
+                cases: cases(self.firm, [GridKind::Thrice, GridKind::Firm]),
             },
             Condition {
                 name: "second opinions",
@@ -340,11 +326,7 @@ impl TuneArgs {
                 words: "Masternode and workers are those that ship. Three devices must answer each task, and \
                         what goes wrong is answered wrongly; trusted devices answer rightly. All takes until \
                         the last settlement.",
-                cases: cases(
-                    self.judged,
-                    [GridKind::Untrusted, GridKind::Trusted],
-                    judged,
-                ),
+                cases: cases(self.judged, [GridKind::Untrusted, GridKind::Trusted]),
             },
         ]
     }
@@ -412,17 +394,14 @@ impl TuneArgs {
     }
 }
 
-/// The runs of each setting on one grid, then those on the next and so on, which are compared together.
-fn beside<const N: usize>(grids: [Vec<(At, Vec<Case>)>; N]) -> Vec<(At, Vec<Case>)> {
-    let both = |one: Vec<(At, Vec<Case>)>, other: Vec<(At, Vec<Case>)>| {
-        let pairs = one.into_iter().zip(other);
-        let beside = pairs.map(|((at, mut cases), (_, more))| {
-            cases.extend(more);
-            (at, cases)
-        });
-        beside.collect()
-    };
-    grids.into_iter().reduce(both).unwrap_or_default()
+/// The runs of each setting on one grid and then those on another, which are compared together.
+fn beside(one: Vec<(At, Vec<Case>)>, other: Vec<(At, Vec<Case>)>) -> Vec<(At, Vec<Case>)> {
+    let both = one.into_iter().zip(other);
+    both.map(|((at, mut cases), (_, more))| {
+        cases.extend(more);
+        (at, cases)
+    })
+    .collect()
 }
 
 /// All pairs that are admitted, and today's whether it is or not.

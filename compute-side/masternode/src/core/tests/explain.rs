@@ -423,19 +423,19 @@ fn a_replica_that_is_out_is_asked_after_then_rescued_then_taken_back() {
         .replica_ms(&world.ledger.job.submission)
         .div_ceil(1_000);
     let (asked, rescued, over) = (
-        (StepKind::AskedAgain, 5),
-        (StepKind::Rescued, 15),
+        (StepKind::AskedAgain, 15),
+        (StepKind::Rescued, 60),
         (StepKind::TakenBack, over_s),
     );
     assert_eq!(steps(&told), [asked, rescued, over]);
 
-    world.wait_alive(5_000, &[0, 1]);
+    world.wait_alive(15_000, &[0, 1]);
     let told = explained(&world, 0);
     assert_eq!(lateness(&told), Some(Lateness::Delayed));
-    let (rescued, over) = ((StepKind::Rescued, 10), (StepKind::TakenBack, over_s - 5));
+    let (rescued, over) = ((StepKind::Rescued, 45), (StepKind::TakenBack, over_s - 15));
     assert_eq!(steps(&told), [rescued, over]);
 
-    world.wait_alive(10_000, &[0, 1]);
+    world.wait_alive(45_000, &[0, 1]);
     let told = explained(&world, 0);
     assert_eq!(lateness(&told), Some(Lateness::Stale));
     assert_eq!(told.missing, 2);
@@ -445,7 +445,7 @@ fn a_replica_that_is_out_is_asked_after_then_rescued_then_taken_back() {
         rules(&told.reasons),
         [Rule::Account, Rule::NotAsked, Rule::Running]
     );
-    assert!(steps(&told).contains(&(StepKind::TakenBack, over_s - 15)));
+    assert!(steps(&told).contains(&(StepKind::TakenBack, over_s - 60)));
     assert!(steps(&told).iter().all(|it| it.0 != StepKind::Rescued));
 }
 

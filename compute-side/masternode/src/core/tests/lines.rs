@@ -9,7 +9,8 @@ const MIB: u64 = 1 << 20;
 /// A job of one task, for which a device fetches so much, and two devices whose lines are so fast to them.
 fn world(fetch_bytes_max: u64, mbps: [u64; 2]) -> World {
     let mut world = World::new(1, Agreement::Single, &[]);
-    world.ledger.job.submission.input_bytes = fetch_bytes_max;
+    // What counts is what the plan says is fetched, not what the job says of all its input.
+    world.ledger.job.submission.input_bytes = 64 * MIB;
     // Little enough to compute that only the line matters.
     world.ledger.job.submission.fuel_per_task_max = 1;
     world.begin_without_plan();
@@ -49,17 +50,17 @@ fn stale_after_s(mut world: World) -> u64 {
 }
 
 #[test]
-fn a_task_is_stale_after_three_times_what_its_line_and_its_device_take() {
-    // 32 MiB over 8 Mbit/s are 33.6 seconds, and half of it over 5 Mbit/s 26.8.
-    assert_eq!(stale_after_s(world(32 * MIB, [8, 8])), 101);
-    assert_eq!(stale_after_s(world(16 * MIB, [5, 5])), 81);
+fn a_task_is_stale_after_twice_what_its_line_and_its_device_take() {
+    // 32 MiB over 8 Mbit/s are 33.6 seconds, and over 5 Mbit/s 53.7.
+    assert_eq!(stale_after_s(world(32 * MIB, [8, 8])), 68);
+    assert_eq!(stale_after_s(world(32 * MIB, [5, 5])), 108);
     // What is fast enough is stale at the least time of all.
-    assert_eq!(stale_after_s(world(32 * MIB, [800, 800])), 15);
+    assert_eq!(stale_after_s(world(32 * MIB, [800, 800])), 60);
 }
 
 #[test]
 fn who_takes_its_time_on_the_line_gets_no_more_of_it_than_the_slowest_useful_one() {
-    assert_eq!(stale_after_s(world(16 * MIB, [1, 1])), 81);
+    assert_eq!(stale_after_s(world(32 * MIB, [1, 1])), 108);
 }
 
 #[test]
@@ -79,9 +80,9 @@ fn results_count_as_long_as_those_that_were_accepted() {
         }
         stale_after_s(world)
     };
-    assert_eq!(with_results_of(3), 15);
-    // 8 MiB over a line back that nobody measured are 13.4 seconds.
-    assert_eq!(with_results_of(8 * MIB), 41);
+    assert_eq!(with_results_of(3), 60);
+    // 32 MiB over a line back that nobody measured are 53.7 seconds.
+    assert_eq!(with_results_of(32 * MIB), 108);
 }
 
 #[test]

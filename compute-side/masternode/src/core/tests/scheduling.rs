@@ -1,6 +1,6 @@
 //! The scheduler at work: who is asked, who is not, and who is asked as well.
 
-use super::world::{Habit, JOB, MAJORITY, World, settings};
+use super::world::{Habit, JOB, MAJORITY, World};
 use crate::core::{Challenge, Entry, Event, ReleaseCause, Tick};
 use quern_jobs_api::{Asking, Dealing, TaskStage, WaitingFor};
 use quern_primitives::{
@@ -118,10 +118,7 @@ fn a_replica_without_a_step_forward_has_its_device_asked_again() {
 
 #[test]
 fn a_replica_that_its_device_does_not_know_of_is_given_out_anew_once_it_was_asked() {
-    // With T2 at its least another device would have it before.
-    let mut patient = settings();
-    patient.tuning.stale_ms_min = 60_000;
-    let mut world = World::with(patient, 2, Agreement::Single, &[1, 2, 3]);
+    let mut world = World::new(2, Agreement::Single, &[1, 2, 3]);
     benchmark(&mut world, 0, 100);
     benchmark(&mut world, 1, 100);
     world.ask(0, 1);
