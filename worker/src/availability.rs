@@ -17,7 +17,7 @@
 //! A rule that the owner wrote, and that cannot be checked, holds the machine back: allowed networks
 //! on a machine that does not tell its network, idleness on one that does not tell input or load.
 //! Battery and temperature are different, for most machines without these figures have no battery,
-//! or no sensor, and the rules stand by default: there what is absent holds nothing back.
+//! or no sensor, and the rules stand by default: there a charge or heat that is absent holds nothing back.
 
 mod clock;
 mod data_used;
@@ -58,7 +58,7 @@ pub struct Availability {
     pub memory_percent: u8,
     /// The machine is used only while nobody uses it.
     pub only_when_idle: Option<OnlyWhenIdle>,
-    /// The least charge of the battery, in thousandths.
+    /// The least charge of the battery, in thousandths, while the machine does not run on external power.
     pub battery_permille_min: u16,
     /// The highest temperature of the cores, in tenths of a degree Celsius.
     pub temperature_decicelsius_max: i16,
@@ -166,7 +166,9 @@ impl Availability {
     fn battery_holds(&self, state: &State) -> Option<Withheld> {
         let permille = state.battery_permille?;
         let permille_min = self.battery_permille_min;
-        (permille < permille_min).then_some(Withheld::BatteryLow {
+        // What is being charged does not run empty; where that is not known it may.
+        let is_low = permille < permille_min && state.charging != Some(true);
+        is_low.then_some(Withheld::BatteryLow {
             permille,
             permille_min,
         })

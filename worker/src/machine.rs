@@ -99,8 +99,8 @@ pub struct State {
     /// has seen; its start counts as use, for nothing is known of the time before.
     ///
     /// It is measured without a display, a session bus or rights, so that a service has it too. What
-    /// it does not see: Bluetooth keyboards and mice, and a person who only watches. Absent where
-    /// none of its sources is there.
+    /// it does not see: a person who only watches, and what is joined by Bluetooth. Absent while a keyboard,
+    /// mouse or the like is joined so, and where none of its sources is there.
     pub input_idle_s: Option<u64>,
 }
 

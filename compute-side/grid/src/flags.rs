@@ -24,7 +24,8 @@ pub enum Flag {
     RepeatedFailures,
     /// Three faults in a row; for a time.
     Waiting,
-    /// Its battery is nearly empty and is not being charged. That charging is an exception is ours.
+    /// Its battery has less than a tenth of its charge, or than its owner allows, and the machine is not plugged in.
+    /// That a machine that is plugged in is an exception is ours.
     BatteryLow,
     /// Its processor is too hot.
     TooHot,
@@ -70,7 +71,7 @@ impl fmt::Display for Flag {
                 "more than half of its last 20 tasks had a fault; ask for a review"
             }
             Self::Waiting => "it had three faults in a row and waits",
-            Self::BatteryLow => "its battery is below 10 % and is not being charged",
+            Self::BatteryLow => "its battery is low and is not being charged",
             Self::TooHot => "its processor is too hot",
             Self::OutsideHours => "its worker does not offer it at this hour",
             Self::NetworkNotAllowed => "its worker does not allow the network it is on",

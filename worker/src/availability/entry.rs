@@ -32,7 +32,7 @@ pub const TEMPLATE: &str = r#"
 cpu_percent = 100
 memory_percent = 100
 
-# The machine is not used below this charge of its battery, in percent, from 0 to 100.
+# Below this charge of its battery, in percent, from 0 to 100, the machine is not used unless it is plugged in.
 battery_percent_min = 10
 
 # Nor above this temperature of its cores, in degrees Celsius, from 20 to 110. When it was passed

@@ -166,7 +166,8 @@ fn every_reason_that_applies_is_told_with_its_setting() {
             "outside `availability.hours`, which begin again on Friday at 18:00",
             "the network is mobile, and `availability.networks` does not allow that",
             "5 MB moved in 2026-11, of the 5 of `availability.data_mb_per_month`",
-            "the battery is at 9.9 %, below the 10 of `availability.battery_percent_min`",
+            "the battery is at 9.9 %, below the 10 of `availability.battery_percent_min`, and the machine \
+             is not known to be plugged in",
             "the cores have 90.5 °C; above the 90.0 of `availability.temperature_c_max` the \
              machine is not used until they have 85.0",
             "somebody used the machine 599 seconds ago, and `availability.only_when_idle` wants 10 \
@@ -182,6 +183,31 @@ fn every_reason_that_applies_is_told_with_its_setting() {
         rules.judge(night, &calm(), &DataUsed::default()),
         Verdict::Available
     );
+}
+
+#[test]
+fn a_low_battery_holds_the_machine_back_unless_it_is_plugged_in() {
+    let rules = parse("battery_percent_min = 80");
+    for (permille, charging, is_held) in [
+        (799, Some(false), true),
+        (799, None, true),
+        (799, Some(true), false),
+        (0, Some(true), false),
+        (800, Some(false), false),
+    ] {
+        let state = State {
+            battery_permille: Some(permille),
+            charging,
+            ..calm()
+        };
+        let (permille_min, held) = (800, reasons(&rules, &state));
+        let low = Withheld::BatteryLow {
+            permille,
+            permille_min,
+        };
+        let expected = if is_held { vec![low] } else { vec![] };
+        assert_eq!(held, expected, "{permille} {charging:?}");
+    }
 }
 
 #[test]

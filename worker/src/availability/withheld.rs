@@ -77,9 +77,10 @@ pub enum Withheld {
         /// Bytes that may be.
         bytes_max: u64,
     },
-    /// The battery is low.
+    /// The battery is low, and the machine is not known to run on external power.
     #[error(
-        "the battery is at {}.{} %, below the {} of `availability.battery_percent_min`",
+        "the battery is at {}.{} %, below the {} of `availability.battery_percent_min`, and the \
+         machine is not known to be plugged in",
         .permille / 10, .permille % 10, .permille_min / 10
     )]
     BatteryLow {
@@ -159,7 +160,7 @@ fn tenths(value: i16) -> String {
 fn input(idle_s: Option<u64>) -> String {
     match idle_s {
         Some(idle_s) => format!("somebody used the machine {idle_s} seconds ago"),
-        None => "whether somebody uses the machine is not known".into(),
+        None => "whether somebody uses the machine is not known (what is joined by Bluetooth tells nothing)".into(),
     }
 }
 

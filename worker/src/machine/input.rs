@@ -16,7 +16,7 @@
 //! between. So the machine's clock plays no part, and no jump of it makes a person appear or stay.
 //!
 //! Serial lines are left out, for meters and clocks speak over them all day. Bluetooth keyboards and
-//! mice leave no trace that is theirs alone.
+//! mice leave no trace that is theirs alone: where there is one, nobody can tell whether it is used.
 
 use super::{
     look::{Look, SHORT_BYTES_MAX, TABLE_BYTES_MAX, value_of},
@@ -32,6 +32,10 @@ const FIGURE: Figure = Figure::Input;
 const INTERRUPTS: &str = "proc/interrupts";
 const USB: &str = "sys/bus/usb/devices";
 const I2C: &str = "sys/bus/i2c/devices";
+const HID: &str = "sys/bus/hid/devices";
+
+/// How the names of human interfaces begin that are joined by Bluetooth.
+const BLUETOOTH: &str = "0005:";
 
 /// Traces that are compared.
 const TRACES_MAX: usize = 4_096;
@@ -71,7 +75,11 @@ impl Input {
 
     /// Seconds since a trace last moved; `None` if there is nothing that would tell.
     pub(super) fn idle_s(&mut self, look: &mut Look, now: Duration) -> Option<u64> {
-        let traces = traces(look)?;
+        let Some(traces) = traces(look) else {
+            // Nobody knows what was done meanwhile.
+            self.moved_at = now;
+            return None;
+        };
         if let Some(last) = &self.last
             && traces
                 .iter()
@@ -85,6 +93,10 @@ impl Input {
 }
 
 fn traces(look: &mut Look) -> Option<Traces> {
+    let mut human = look.names(FIGURE, HID).into_iter();
+    if human.any(|name| name.starts_with(BLUETOOTH)) {
+        return None;
+    }
     let mut traces = Traces::new();
     let has_interrupts = interrupts(look, &mut traces);
     let has_usb = usb(look, &mut traces);

@@ -516,6 +516,29 @@ fn a_clock_that_stands_or_goes_back_is_no_idleness() {
 }
 
 #[test]
+fn where_a_keyboard_is_joined_by_bluetooth_nobody_can_tell_how_long_the_machine_is_idle() {
+    let keyboard = "sys/bus/hid/devices/0005:046D:B342.0006";
+    let fake = Fake::new(&[
+        ("proc/interrupts", &interrupts(1, 1, 1)),
+        ("sys/bus/hid/devices/0003:046D:C52B.0001/uevent", ""),
+    ]);
+    let places = Places {
+        root: fake.0.path().into(),
+        data: fake.0.path().into(),
+    };
+    let (mut watch, _) = Watch::start(places, at(0));
+    assert_eq!(watch.input_idle_s(at(60)), Some(60));
+    fake.write(&format!("{keyboard}/uevent"), "");
+    assert_eq!(watch.input_idle_s(at(120)), None);
+    fs::remove_dir_all(fake.0.path().join(keyboard)).unwrap();
+    assert_eq!(
+        watch.input_idle_s(at(180)),
+        Some(60),
+        "it may have been used"
+    );
+}
+
+#[test]
 fn a_file_of_any_length_is_not_read_whole() {
     let fake = Fake::new(&[("proc/meminfo", &"MemTotal: 1 kB\n".repeat(10_000))]);
     assert_eq!(fake.state().free_ram_mib, None);

@@ -17,8 +17,9 @@ use crate::{
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
-/// Looks in the time of one whole reading, where the machine is used only when it is idle. The others
-/// are for a person's input alone, so that one who is back waits five seconds at the most.
+/// Looks in the time of one whole reading, where the machine is used only when it is idle, or data have a cap.
+/// The others are for a person's input and what was moved alone, so that one who is back waits five seconds at
+/// the most.
 const LOOKS: u32 = 6;
 
 /// What looks at the machine.
@@ -121,11 +122,16 @@ impl Gauge {
 
     /// How often to look.
     pub(super) fn period(&self) -> Duration {
-        if self.rules.only_when_idle.is_some() {
+        if self.looks_often() {
             STATE_EVERY / LOOKS
         } else {
             STATE_EVERY
         }
+    }
+
+    /// Whether a rule may come to hold the machine back between two readings of its whole state.
+    fn looks_often(&self) -> bool {
+        self.rules.only_when_idle.is_some() || self.rules.data_bytes_per_month_max.is_some()
     }
 
     /// What the core is to be told of the last reading.
@@ -143,8 +149,12 @@ impl Gauge {
         let is_other = self.judge();
         if let Some(watch) = self.watch.take() {
             self.looks = self.looks.wrapping_add(1);
-            let is_whole = self.rules.only_when_idle.is_none() || self.looks.is_multiple_of(LOOKS);
-            self.read(watch, is_whole);
+            let is_whole = !self.looks_often() || self.looks.is_multiple_of(LOOKS);
+            match is_whole || self.rules.only_when_idle.is_some() {
+                true => self.read(watch, is_whole),
+                // Of the machine nothing is to be known in between.
+                false => self.watch = Some(watch),
+            }
         }
         is_other.then(|| self.measured())
     }
@@ -332,6 +342,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut gauge, _, mut received) =
             started(&settings(folder.path(), "data_mb_per_month = 1")).await;
+        for _ in 1..LOOKS {
+            assert!(gauge.look().is_none());
+            assert!(received.try_recv().is_err(), "only data are looked at");
+        }
         assert!(gauge.look().is_none());
         gauge.used.add(availability::now().month(), 1_000_000);
         let event = gauge.look().unwrap();
@@ -359,6 +373,12 @@ mod tests {
         assert_eq!(gauge.period(), STATE_EVERY / LOOKS);
         gauge.revise(settings(folder.path(), "data_mb_per_month = 3").availability);
         assert_eq!(unavailable(&gauge.measured()), []);
+        assert_eq!(
+            gauge.period(),
+            STATE_EVERY / LOOKS,
+            "data move all the time"
+        );
+        gauge.revise(settings(folder.path(), "").availability);
         assert_eq!(gauge.period(), STATE_EVERY);
     }
 
@@ -383,7 +403,9 @@ mod tests {
         let month = availability::now().month();
         let (mut gauge, _, mut received) = started(&settings).await;
         gauge.used.add(month, 400_000);
-        gauge.look();
+        for _ in 0..LOOKS {
+            gauge.look();
+        }
         let told = reading(&mut received).await;
         gauge.looked(told);
         drop(gauge);
@@ -484,6 +506,9 @@ mod tests {
     async fn held_back(gauge: &mut Gauge, news: &mut mpsc::Receiver<News>) -> Vec<Unavailable> {
         loop {
             let mut told = gauge.look();
+            if gauge.watch.is_some() {
+                continue;
+            }
             let reading = reading(news).await;
             let is_whole = matches!(reading.figures, Figures::State(_));
             told = gauge.looked(reading).or(told);
