@@ -62,6 +62,7 @@ pub struct JobAudit<F> {
     differences: Vec<Difference>,
     verdicts: u64,
     given_in: BTreeMap<u8, u64>,
+    lanes_untold: u64,
 }
 
 /// How it was held to the job which shards the devices read.
@@ -89,6 +90,9 @@ pub struct Audited {
     pub verdicts: u64,
     /// How many replicas were given in how many lanes, as the log claims; in one are those that were for all.
     pub given_in: BTreeMap<u8, u64>,
+    /// How many of these, given in several lanes, were not held to them, as it was not known what the job's lanes
+    /// follow from.
+    pub lanes_untold: u64,
     /// Batches that log and chain have.
     pub batches: u64,
     /// Batches of the log that the chain has not settled, and may never.
@@ -152,6 +156,7 @@ impl<F: ChainFacts> JobAudit<F> {
             differences: Vec::new(),
             verdicts: 0,
             given_in: BTreeMap::new(),
+            lanes_untold: 0,
         })
     }
 
@@ -321,6 +326,9 @@ impl<F: ChainFacts> JobAudit<F> {
                 Entry::Assigned { lanes, .. } => {
                     let given = self.given_in.entry(*lanes).or_default();
                     *given = given.saturating_add(1);
+                    if *lanes > 1 && self.recheck.facts().lane_seed().is_none() {
+                        self.lanes_untold = self.lanes_untold.saturating_add(1);
+                    }
                 }
                 Entry::Revealed { receipt, .. } => self.read_input(receipt, position),
                 Entry::Judged { verdict } => {
@@ -429,6 +437,7 @@ impl<F: ChainFacts> JobAudit<F> {
             entries: replay.next_position(),
             verdicts: self.verdicts,
             given_in: self.given_in,
+            lanes_untold: self.lanes_untold,
             batches: self.seen.len() as u64,
             unsettled: self.unsettled,
             untold,

@@ -13,6 +13,7 @@ use crate::{
     job::JobName,
     masternodes::MasternodeArgs,
     output::{count_bar, patiently},
+    units::counted,
     verify::proof::shown_by,
 };
 use anyhow::Context as _;
@@ -421,6 +422,15 @@ impl Findings {
         }
         self.left_out
             .extend(audited.turns.iter().filter_map(not_all_of));
+        let logs = audited.turns.iter().filter_map(|it| it.log.as_ref());
+        let untold = logs.fold(0u64, |sum, (_, log)| sum.saturating_add(log.lanes_untold));
+        if untold > 0 {
+            self.left_out.push(format!(
+                "whether the devices of {} are of the lane that the log says: the node does not have what the \
+                 job's lanes follow from; ask one that keeps the state of all blocks, with --node",
+                counted(untold, "replica")
+            ));
+        }
         if audited.inputs == Inputs::Unknown {
             self.left_out.push(
                 "whether devices read the job's shards: some tasks have no receipt, and the manifest is its owner's"

@@ -79,6 +79,8 @@ pub(crate) struct Facts {
     devices: Vec<DeviceId>,
     /// Masternodes beside the one that writes the log.
     pub(crate) others: usize,
+    /// What the job's lanes follow from, if that is known.
+    pub(crate) lane_seed: Option<Digest>,
 }
 
 impl Facts {
@@ -122,6 +124,7 @@ impl Facts {
             job,
             devices,
             others: 2,
+            lane_seed: Some(LANE_SEED),
         }
     }
 
@@ -183,7 +186,7 @@ impl ChainFacts for Facts {
     }
 
     fn lane_seed(&self) -> Option<Digest> {
-        Some(LANE_SEED)
+        self.lane_seed
     }
 
     fn question(&self, _: u32) -> Option<Digest> {
