@@ -37,7 +37,7 @@ const RATIO_MAX: f64 = 1.3;
 /// The least that `dispatch_noop_tasks_per_s` may be, and the ratio of
 /// `dispatch_vs_bare_tasks_per_s`.
 const DISPATCH_MIN: f64 = 3_000.0;
-const BARE_RATIO_MIN: f64 = 0.3;
+const BARE_RATIO_MIN: f64 = 0.25;
 
 /// The least that `settled_tasks_per_s` may be, the most that a task may take of the chain and a batch of a
 /// block, the least ratio of `verify_receipts_per_s`, and the longest `settlement_lag_p95_s`.
