@@ -39,13 +39,15 @@ impl Rule {
                 "wait for the next block; if none is drawn for a minute, take the job back with \
                  `quern job cancel`",
             ),
-            Self::Upload => of_job("go on with the upload: `quern job resume`"),
+            Self::Upload => of_job(
+                "nothing while the upload goes on; where it was interrupted, `quern job resume` goes on with it",
+            ),
             Self::NoDevices => {
                 of_job("wait until a device connects, or take the job back with `quern job cancel`")
             }
             Self::Accounts => of_job(
                 "wait for devices of more accounts, or `quern job cancel` it and submit it anew for \
-                 fewer devices of each task, with --agreement single",
+                 fewer devices of each task, with --replicas or --single",
             ),
             Self::Chain => of_job("nothing: the chain finalises it within some blocks"),
             Self::Failed => {
@@ -59,7 +61,7 @@ impl Rule {
                 of_job("get back what is left once that block has passed, with `quern job refund`")
             }
             Self::Running => of_job("nothing: its device computes it"),
-            Self::Certain => of_job("nothing: it is decided without the rest soon"),
+            Self::Certain => of_job("nothing: what is sure is decided without the rest soon"),
             Self::SecondOpinion => {
                 of_job("nothing: it is decided as it stands if no trusted device is heard")
             }
@@ -97,8 +99,8 @@ impl Rule {
                 "wait for the next month, or raise `availability.data_mb_per_month` in worker.toml",
             ),
             Self::InUse => of_device(
-                "leave the machine alone for a while, or change `availability.only_when_idle` in \
-                 worker.toml",
+                "leave the machine alone for a while, with nothing joined by Bluetooth, or change \
+                 `availability.only_when_idle` in worker.toml",
             ),
             Self::Unbonded => of_device("add to the bond: `quern device bond AMOUNT`"),
             Self::Banned => of_device("ask the council, which bans accounts and lifts bans"),
@@ -221,10 +223,11 @@ impl Rule {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     /// Every rule by its name, as in JSON.
     const NAMES: &str = "coordinator_not_drawn upload no_devices accounts chain failed deadline \
-        cancelled running certain second_opinion referee unopened resting batch disconnected repeated_failures \
+        cancelled running certain second_opinion referee commitments unopened resting batch disconnected repeated_failures \
         waiting_after_faults battery_low too_hot outside_hours network_not_allowed \
         data_cap_reached in_use unbonded banned hands_full pausing contradicted unjudged awaiting_verdicts benchmarked \
         benchmark_owed reading_not_believed no_job \
@@ -234,6 +237,8 @@ mod tests {
 
     #[test]
     fn every_rule_says_in_a_short_sentence_what_each_reader_can_do() {
+        let names: BTreeSet<_> = NAMES.split_whitespace().collect();
+        assert_eq!(names.len(), Rule::Other as usize, "it is the last");
         for name in NAMES.split_whitespace() {
             let rule: Rule = serde_json::from_value(name.into()).unwrap();
             assert_ne!(rule, Rule::Other, "{name}");

@@ -19,7 +19,7 @@ use std::fmt;
 
 /// Connected devices looked at to say what keeps a job or a task waiting: a sample, the best ranked of
 /// those that the job could go to, and for contrast some that it could not go to. Each costs the
-/// masternode a walk through the queues, and whoever asks pays nothing.
+/// masternode a walk through the queues of the first jobs, and whoever asks pays nothing.
 pub const EXPLAINED_DEVICES_MAX: usize = 256;
 
 /// Jobs that a device is told about: those that are served first.
@@ -76,7 +76,7 @@ pub enum Rule {
     RepeatedFailures,
     /// It had three faults in a row and waits.
     WaitingAfterFaults,
-    /// Its battery is nearly empty.
+    /// Its battery has less charge than its owner allows while it is not plugged in.
     BatteryLow,
     /// Its processor is too hot.
     TooHot,
@@ -272,6 +272,9 @@ pub struct JobExplanation {
     /// The devices looked at for that.
     #[serde(default)]
     pub devices: Sample,
+    /// What happens next by itself, soonest first.
+    #[serde(default)]
+    pub next: Vec<Step>,
 }
 
 /// Where a task stands at the scheduler, what keeps it waiting, and what happens next.
@@ -489,6 +492,7 @@ mod tests {
                 looked_at: 256,
                 connected: 4_000,
             },
+            next: vec![],
         };
         let seen = told(&job);
         let sample = json!({ "looked_at": 256, "connected": 4_000 });

@@ -137,7 +137,7 @@ pub struct Claimed {
     pub task_memory_mib: Option<u64>,
     /// What is left in the battery, if there is one.
     pub battery_percent: Option<f64>,
-    /// Whether the battery is being charged.
+    /// Whether it runs on external power, if it has a battery.
     pub is_charging: Option<bool>,
     /// How hot the processor is.
     pub temperature_celsius: Option<f64>,
@@ -211,9 +211,10 @@ pub struct Scheduling {
     /// T1 in hundredths of the time that a task is expected to take: without a sign of progress for so
     /// long its device is asked again.
     pub delayed_percent: u32,
-    /// T2 in the same: after so long another device gets the task as well.
+    /// T2 in the same: after so long another device gets the task as well, and after two thirds of the time that
+    /// a replica may be out at the latest, unless more is expected of it.
     pub stale_percent: u32,
-    /// T1 at the least, in milliseconds.
+    /// T1 at the least, in milliseconds, but half of that time at the most.
     pub delayed_ms_min: u64,
     /// T2 at the least, in milliseconds.
     pub stale_ms_min: u64,

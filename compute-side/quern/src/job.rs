@@ -52,7 +52,7 @@ pub(crate) enum JobCommand {
     Show(status::ShowArgs),
     /// The jobs of an account
     List(list::ListArgs),
-    /// Cancel a job; what is finished is paid, the rest comes back
+    /// Cancel a job; what is finished, or sure by the answers that came, is paid, the rest comes back
     Cancel(JobName),
     /// Return what is left of a job that is past its deadline; anyone may
     Refund(JobName),

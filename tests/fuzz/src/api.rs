@@ -351,6 +351,7 @@ fn job_explanation() -> JobExplanation {
             looked_at: 4,
             connected: 9,
         },
+        next: vec![step()],
     }
 }
 

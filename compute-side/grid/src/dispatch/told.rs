@@ -1,11 +1,11 @@
 //! What is told of the queues: nothing here changes them.
 
-use super::{Asker, Dispatch, Withheld, job::JobQueue};
+use super::{Asker, Dispatch, Withheld};
 use crate::{Tick, pools::PoolNumber};
 use quern_primitives::ids::{JobId, ReplicaId, TaskIndex};
 
-/// Jobs looked at that are served before the one whose task is explained.
-const JOBS_BEFORE_MAX: usize = 64;
+/// Jobs looked at for the one of which a device gets something next.
+const NEXT_OF_MAX: usize = 16;
 
 /// Where one replica stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub struct JobCounts {
 }
 
 impl Dispatch {
-    /// Why a device would get nothing of a job now; nothing if it would.
+    /// Why a device would get nothing of a job now, as if there were no other; nothing if it would.
     pub fn explain(&self, job: JobId, asker: &Asker<'_>, now: Tick) -> Option<Withheld> {
         match self.jobs.get(&job) {
             Some(job) => job.explain(asker, now, &self.tuning),
@@ -75,7 +75,8 @@ impl Dispatch {
         }
     }
 
-    /// Why a device would not get an open replica of a task next; nothing if it would.
+    /// Why a device would not get an open replica of a task next, as if there were no other job; nothing if it
+    /// would.
     pub fn explain_task(
         &self,
         job: JobId,
@@ -86,14 +87,42 @@ impl Dispatch {
         let Some(queue) = self.jobs.get(&job) else {
             return Some(Withheld::NoJob);
         };
-        let why = queue.explain_task(task, asker, now, &self.tuning);
-        why.or_else(|| {
-            let before = self.jobs().take_while(|it| *it != job);
-            let queues = before.filter_map(|it| self.jobs.get(&it));
-            let gets = |queue: &JobQueue| queue.search(asker, now, &self.tuning).found.is_ok();
-            let gets_other = queues.take(JOBS_BEFORE_MAX).any(gets);
-            gets_other.then_some(Withheld::OthersComeFirst)
-        })
+        queue.explain_task(task, asker, now, &self.tuning)
+    }
+
+    /// The job of which a device that is barred from some would get something next; none if of none of the first
+    /// 16 from which it is not.
+    pub fn next_job(
+        &self,
+        asker: &Asker<'_>,
+        now: Tick,
+        is_barred: impl Fn(JobId) -> bool,
+    ) -> Option<JobId> {
+        let tuning = &self.tuning;
+        let jobs = self.jobs().filter(|id| !is_barred(*id));
+        let mut jobs = jobs.filter_map(|id| Some((id, self.jobs.get(&id)?)));
+        let first: Vec<_> = jobs.by_ref().take(NEXT_OF_MAX).collect();
+        let are_all = jobs.next().is_none();
+        let mut open = first.iter();
+        let has_open = open.find(|(_, job)| job.search(asker, now, tuning).found.is_ok());
+        // What runs is computed again once no job has anything open for it.
+        let runs_long = || {
+            let mut near_end = first.iter().filter(|_| tuning.backs_up && are_all);
+            near_end.find(|(_, job)| job.slow_one(asker, now, tuning).is_ok())
+        };
+        has_open.or_else(runs_long).map(|(id, _)| *id)
+    }
+
+    /// How many jobs that are served before this one have something open, and devices for it; none if it is not
+    /// queued.
+    pub fn jobs_before(&self, id: JobId) -> usize {
+        let before = self.jobs().take_while(|it| *it != id);
+        let before = before.filter_map(|it| self.jobs.get(&it));
+        let have_open = before.filter(|job| job.open > 0 && job.known.target.devices > 0);
+        match self.has_job(id) {
+            true => have_open.count(),
+            false => 0,
+        }
     }
 
     /// How long a device of the usual speed is expected to take for a replica of a job, in milliseconds;

@@ -46,6 +46,31 @@ impl Core {
             false => (vec![], Sample::default()),
         };
         reasons.extend(stopped.map(|why| why.reason(Reader::Owner)));
+        let jobs = self.scheduler.dispatch.jobs_before(id);
+        if is_open && stopped.is_none() && jobs > 0 {
+            let before = Why::JobsBefore { jobs }.reason(Reader::Owner);
+            // What keeps a job from its start says more than what keeps each device from it.
+            let place = if counts.running == 0 {
+                0
+            } else {
+                reasons.len()
+            };
+            reasons.insert(place, before);
+        }
+        let tasks = active.certain.tasks().count();
+        if tasks > 0 {
+            reasons.push(Why::CertainOfJob { tasks }.reason(Reader::Owner));
+        }
+        let decided = active.certain.idle().next();
+        let next = decided.map(|(since, _)| {
+            let at = since.plus_ms(self.settings.certain_ms);
+            let mut step = step(now, at, StepKind::DecidedWithoutRest, None);
+            if tasks > 1 {
+                step.words =
+                    "the first of them is decided without the replicas that nobody has".into();
+            }
+            step
+        });
         Some(JobExplanation {
             target_devices: counts.devices,
             connected_accounts: self.devices.connected_accounts() as u32,
@@ -54,6 +79,7 @@ impl Core {
             status,
             reasons,
             devices,
+            next: next.into_iter().collect(),
         })
     }
 
@@ -71,12 +97,14 @@ impl Core {
             reasons.extend(known.telemetry.bad.iter().copied().map(Why::NotBelieved));
         }
         let backlog_ms = known.map_or(0, |known| self.backlog_ms(now, known));
+        let served = self.served_next(now, *device, number, backlog_ms);
         let queued = self.scheduler.dispatch.jobs();
         let jobs = queued
             .take(EXPLAINED_JOBS_MAX)
             .map(|job| {
                 let withheld = self.scheduler.explain(job, number, backlog_ms, now);
                 let why = self.kept_from(now, job, Some(*device), withheld, known);
+                let why = why.or_else(|| comes_first(served, job));
                 let reason = why.map(|why| why.reason(Reader::Worker));
                 JobForDevice { job, reason }
             })
@@ -176,7 +204,26 @@ impl Core {
             Some(task) => scheduler.explain_task(id, task, number, backlog_ms, now),
             None => scheduler.explain(id, number, backlog_ms, now),
         };
-        self.kept_from(now, id, scheduler.fleet.device(number), withheld, None)
+        let device = scheduler.fleet.device(number);
+        let why = self.kept_from(now, id, device, withheld, None);
+        why.or_else(|| {
+            let served = self.served_next(now, device?, number, backlog_ms);
+            comes_first(served, id)
+        })
+    }
+
+    /// The job of which a device would get something next. What is too old of what the chain said of it is not looked
+    /// at: it is of the block in which the device asks.
+    fn served_next(
+        &self,
+        now: Tick,
+        device: DeviceId,
+        number: u32,
+        backlog_ms: u64,
+    ) -> Option<JobId> {
+        let is_barred = |job| self.pauses.is_unjudged(&device, job, now);
+        let scheduler = &self.scheduler;
+        scheduler.next_job(number, backlog_ms, now, is_barred)
     }
 
     /// What keeps a device from a job or a task of it: that it failed on several of its tasks, or what the
@@ -235,4 +282,10 @@ impl Core {
         };
         (rules.reasons(), sample)
     }
+}
+
+/// That a device would get something of another job before.
+fn comes_first(served: Option<JobId>, job: JobId) -> Option<Why> {
+    let is_other = served.is_some_and(|served| served != job);
+    is_other.then_some(Why::Withheld(Withheld::OthersComeFirst))
 }

@@ -279,7 +279,19 @@ impl Scheduler {
         dispatch.take_unless(&asker, now, is_barred, find)
     }
 
-    /// Why a device would get nothing of a job; nothing if it would.
+    /// The job of which a device would get something next, nothing of those that it is barred from.
+    pub(super) fn next_job(
+        &self,
+        number: u32,
+        backlog_ms: u64,
+        now: Tick,
+        is_barred: impl Fn(JobId) -> bool,
+    ) -> Option<JobId> {
+        let asker = asker(&self.fleet, number, backlog_ms)?;
+        self.dispatch.next_job(&asker, now, is_barred)
+    }
+
+    /// Why a device would get nothing of a job by itself; nothing if it would.
     pub(super) fn explain(
         &self,
         job: JobId,
@@ -293,7 +305,8 @@ impl Scheduler {
         }
     }
 
-    /// Why a device would not get an open replica of a task next; nothing if it would.
+    /// Why a device would not get an open replica of a task next, if there were no other job; nothing if it
+    /// would.
     pub(super) fn explain_task(
         &self,
         job: JobId,

@@ -73,11 +73,13 @@ pub(crate) fn answer(
 ) -> Answered {
     let begun = Instant::now();
     match question {
-        Question::Job(job) | Question::Status(job) => core.catch_up_jobs(now, Some(*job)),
+        Question::Status(job) => core.catch_up_jobs(now, Some(*job)),
         // Which of the others come first, or all of them.
-        Question::Task(..) | Question::Device(_) | Question::Grid | Question::Devices { .. } => {
-            core.catch_up_jobs(now, None);
-        }
+        Question::Job(_)
+        | Question::Task(..)
+        | Question::Device(_)
+        | Question::Grid
+        | Question::Devices { .. } => core.catch_up_jobs(now, None),
         Question::Rates(_) | Question::Matching(_) | Question::Corrections(_) => {}
     }
     let reply = reply(core, last_draw, now, question);

@@ -247,7 +247,9 @@ fn against(view: &DeviceView) -> impl Iterator<Item = &'static str> {
 impl Output for Listed {
     fn people(&self) -> String {
         if self.devices.is_empty() {
-            return "no devices; `quern device register` registers this machine's".into();
+            return "no devices of this account; `quern device register` registers this machine's, and `quern grid devices` \
+                    lists those of all that are connected"
+                .into();
         }
         let rows = match self.all {
             false => self.rows(),

@@ -1,6 +1,6 @@
 //! What keeps a job waiting.
 
-use super::first_line;
+use super::{first_line, next};
 use crate::{
     context::Context,
     grid::words,
@@ -159,6 +159,7 @@ impl Output for Explained {
         }
         parts.extend(words::sample(&explanation.devices));
         parts.extend(words::advice(&explanation.reasons));
+        parts.extend(next(&explanation.next));
         parts.join("\n\n")
     }
 }
@@ -167,7 +168,7 @@ impl Output for Explained {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_jobs_api::{JobStatus, Reason, Rule, Sample};
+    use quern_jobs_api::{JobStatus, Reason, Rule, Sample, Step, StepKind};
     use quern_primitives::DeviceId;
 
     fn explained(reasons: Vec<Reason>) -> Explained {
@@ -201,6 +202,7 @@ mod tests {
                 looked_at: 256,
                 connected: 4_000,
             },
+            next: vec![],
         })
     }
 
@@ -222,7 +224,13 @@ mod tests {
                 next: Some("ask for more regions: --region".into()),
             },
         ];
-        let explained = explained(reasons);
+        let mut explained = explained(reasons);
+        explained.0.next = vec![Step {
+            step: StepKind::DecidedWithoutRest,
+            in_s: 30,
+            replica: None,
+            words: "the task is decided".into(),
+        }];
         let text = explained.people();
         assert!(
             text.starts_with("waits: devices of 1 account are connected, "),
@@ -238,6 +246,7 @@ mod tests {
             "256 of the 4,000 connected devices were looked at",
             "accounts  wait for  more",
             "region    ask for more regions: --region",
+            "in 30 s  the task is decided",
         ] {
             assert!(text.contains(words), "{words}\n{text}");
         }
@@ -246,6 +255,7 @@ mod tests {
         assert_eq!(json["reasons"][1]["next"], "ask for more regions: --region");
         assert_eq!(json["status"]["tasks"], 10);
         assert_eq!(json["devices"]["looked_at"], 256);
+        assert_eq!(json["next"][0]["in_s"], 30);
     }
 
     #[test]

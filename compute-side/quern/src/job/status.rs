@@ -220,7 +220,7 @@ pub(super) fn state_in_words(state: &JobState) -> String {
         JobState::Submitted => "submitted; a coordinator is being drawn".into(),
         JobState::Running { .. } => "running".into(),
         JobState::Cancelling { until, .. } => {
-            format!("cancelled; what was finished is settled until block {until}")
+            format!("cancelled; what was finished, and what is sure by the answers that came, is settled until block {until}")
         }
         JobState::Settling { end, .. } => match end {
             JobEnd::AllSettled => {

@@ -85,6 +85,15 @@ impl World<'_> {
                 None => {}
             }
         }
+        // What comes first is told of, and nothing keeps the device from it.
+        let comes_first = |it: &JobForDevice| it.reason.is_none();
+        let has_others_first = told.jobs.iter().any(|it| {
+            let reason = it.reason.as_ref();
+            reason.is_some_and(|reason| reason.rule == Rule::OthersFirst)
+        });
+        if has_others_first && !told.jobs.iter().any(comes_first) {
+            found = Some(unfounded(Rule::OthersFirst));
+        }
         Ok(found)
     }
 

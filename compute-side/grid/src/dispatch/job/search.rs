@@ -277,7 +277,7 @@ impl JobQueue {
     }
 
     /// A task that runs, and that an idle device will have done well before who has it, or why it gets none.
-    pub(super) fn slow_one(
+    pub(in crate::dispatch) fn slow_one(
         &self,
         asker: &Asker<'_>,
         now: Tick,

@@ -339,13 +339,16 @@ impl Pair {
             }
         }
         let before = self.dispatch.clone();
+        let next = before.next_job(&asker, self.now, |_| false);
         let taken = take(&mut self.dispatch, &asker, self.now);
         for (id, task) in JOBS.into_iter().flat_map(|id| TASKS.map(|task| (id, task))) {
             let why = before.explain_task(id, task, &asker, self.now);
             let is_it = |given: Given| (given.id.job, given.id.task) == (id, task);
             let is_next = taken.is_ok_and(|given| !given.is_backup && is_it(given));
-            prop_assert_eq!(why.is_none(), is_next, "{} {:?}", task, why);
+            let is_told = why.is_none() && next == Some(id);
+            prop_assert_eq!(is_told, is_next, "{} {:?} {:?}", task, why, next);
         }
+        prop_assert_eq!(next, taken.ok().map(|given| given.id.job));
         match (taken, self.model.take(&asker, self.now)) {
             (Ok(given), Ok(expected)) => prop_assert_eq!(given, expected),
             (Err(why), Err(reasons)) => {

@@ -70,11 +70,49 @@ fn a_task_in_a_pool_above_is_not_for_a_device_and_a_job_served_before_comes_firs
     let other = JobId([2; 32]);
     let target = target(&[1, 1], &pools.pool_limits());
     dispatch.add_job(other, urgent, target, 2);
-    assert_eq!(at(1).lacks(&dispatch, 1, NOW), None, "it has no task yet");
+    let id = account(1);
+    let next = |dispatch: &Dispatch, barred: Option<JobId>| {
+        let asker = at(1).asker(&id);
+        dispatch.next_job(&asker, NOW, |job| Some(job) == barred)
+    };
+    assert_eq!(next(&dispatch, None), Some(JOB), "it has no task yet");
+    assert_eq!(dispatch.jobs_before(JOB), 0);
     dispatch.push(other, 0, NOW);
     dispatch.push(other, 1, NOW);
-    let first = Some(Withheld::OthersComeFirst);
-    assert_eq!(at(1).lacks(&dispatch, 1, NOW), first);
+    assert_eq!(at(1).lacks(&dispatch, 1, NOW), None, "by itself");
+    assert_eq!(next(&dispatch, None), Some(other));
+    assert_eq!(next(&dispatch, Some(other)), Some(JOB));
+    assert_eq!([JOB, other].map(|job| dispatch.jobs_before(job)), [1, 0]);
+    assert_eq!(
+        dispatch.jobs_before(JobId([9; 32])),
+        0,
+        "of none that is queued"
+    );
+}
+
+#[test]
+fn of_which_job_a_device_gets_something_next_is_looked_for_in_sixteen_from_which_it_is_not_barred()
+{
+    let mut dispatch = Dispatch::new(plain());
+    let job = |number| JobId([number; 32]);
+    for number in 1..=17 {
+        let target = target(&[1], &plain().pool_limits());
+        dispatch.add_job(job(number), terms(1), target, 1);
+    }
+    let id = account(1);
+    let next = |dispatch: &Dispatch, barred| {
+        let asker = device(1).asker(&id);
+        dispatch.next_job(&asker, NOW, |it| it == job(barred))
+    };
+    dispatch.push(job(17), 0, NOW);
+    assert_eq!(next(&dispatch, 0), None, "sixteen before it are looked at");
+    assert_eq!(next(&dispatch, 1), Some(job(17)));
+    dispatch.push(job(16), 0, NOW);
+    assert_eq!(next(&dispatch, 0), Some(job(16)));
+    assert_eq!(
+        [15, 16, 17].map(|it| dispatch.jobs_before(job(it))),
+        [0, 0, 1]
+    );
 }
 
 #[test]

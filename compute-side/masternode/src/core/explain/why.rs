@@ -37,6 +37,8 @@ pub(super) enum Why {
     Running,
     /// The answer is sure; the rest is waited for.
     Certain,
+    /// The answer of so many tasks of the job is.
+    CertainOfJob { tasks: usize },
     /// A trusted device is to be heard before anybody is blamed.
     SecondOpinion,
     /// The task is computed again, because devices differ on it.
@@ -76,6 +78,8 @@ pub(super) enum Why {
     Withheld(Withheld),
     /// They do so because too little is bonded for it; the bond is that of its account.
     BondTooSmall { needed: Amount, bond: Option<Bond> },
+    /// So many jobs that are served before this one have something open.
+    JobsBefore { jobs: usize },
     /// Nothing: the device has not asked.
     NotAsked,
 }
@@ -95,7 +99,7 @@ impl Why {
             Self::Cancelled { .. } => Rule::Cancelled,
             Self::Deadline { .. } => Rule::Deadline,
             Self::Running => Rule::Running,
-            Self::Certain => Rule::Certain,
+            Self::Certain | Self::CertainOfJob { .. } => Rule::Certain,
             Self::SecondOpinion => Rule::SecondOpinion,
             Self::Referee => Rule::Referee,
             Self::Unopened { .. } => Rule::Unopened,
@@ -117,6 +121,7 @@ impl Why {
                 Flag::Banned => Rule::Banned,
             },
             Self::HandsFull { .. } => Rule::HandsFull,
+            Self::JobsBefore { .. } => Rule::OthersFirst,
             Self::Pausing => Rule::Pausing,
             Self::Contradicted => Rule::Contradicted,
             Self::Unjudged => Rule::Unjudged,
@@ -172,7 +177,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Waits(WaitingFor::Upload) => {
-                f.write_str("parts of the job are not uploaded yet; `quern job resume` goes on")
+                f.write_str("the masternode does not have all parts of the job yet; it takes them while they are uploaded")
             }
             Self::Waits(WaitingFor::Devices) => f.write_str("no device is connected"),
             Self::Waits(WaitingFor::Accounts { needed: 1, .. }) => {
@@ -180,7 +185,8 @@ impl fmt::Display for Why {
             }
             Self::Waits(WaitingFor::Accounts { connected, needed }) => write!(
                 f,
-                "each task needs devices of {}, and {} one connected that the job could go to",
+                "each task needs devices of {}, and {} one connected that the job could go to; a task is \
+                 decided without the rest some time after so many agree that the rest could not change it",
                 counted(*needed, "account"),
                 counted_as(*connected, "has", "have")
             ),
@@ -217,6 +223,13 @@ impl fmt::Display for Why {
             Self::Running => f.write_str("a replica of it is being computed"),
             Self::Certain => f.write_str(
                 "its answer is sure; the replicas that are missing are waited for a little longer",
+            ),
+            Self::CertainOfJob { tasks: 1 } => f.write_str(
+                "the answer of a task is sure; the replicas that are missing are waited for a little longer",
+            ),
+            Self::CertainOfJob { tasks } => write!(
+                f,
+                "the answers of {tasks} tasks are sure; the replicas that are missing are waited for a little longer",
             ),
             Self::SecondOpinion => f.write_str(
                 "a device is about to be found at fault, and a trusted one is to be heard before, for \
@@ -293,6 +306,15 @@ impl fmt::Display for Why {
             Self::NotBelieved(bad) => bad.fmt(f),
             Self::Withheld(withheld) => withheld.fmt(f),
             Self::BondTooSmall { needed, bond } => f.write_str(&bonds::in_words(*needed, *bond)),
+            Self::JobsBefore { jobs } => write!(
+                f,
+                "{} before it, as of a higher level or earlier",
+                counted_as(
+                    *jobs,
+                    "job that has something open is served",
+                    "jobs that have something open are served"
+                )
+            ),
             Self::NotAsked => {
                 f.write_str("nothing keeps the device from it: it gets it when it asks next")
             }
@@ -334,7 +356,7 @@ pub(super) fn step(now: Tick, at: Tick, kind: StepKind, replica: Option<ReplicaI
         StepKind::SlowToo => "slow devices get it too, if nobody takes anything of the job before",
         StepKind::Woken => "it is open again",
         StepKind::Ranked => "devices are ranked again, and stand in other pools perhaps",
-        StepKind::DecidedWithoutRest => "it is decided without the replicas that nobody has",
+        StepKind::DecidedWithoutRest => "the task is decided without the replicas that nobody has",
         StepKind::RefereeGivenUp => {
             "the referee is waited for no more: replicas are added, or the job ends"
         }

@@ -124,6 +124,55 @@ fn devices_of_an_account_that_has_a_replica_are_kept_from_that_very_task() {
 }
 
 #[test]
+fn a_job_behind_another_is_told_of_that_and_only_the_first_would_give_a_device_something() {
+    const LATER: JobId = JobId([200; 32]);
+    let mut world = World::new(3, Agreement::Single, &[1]);
+    world.add_job(LATER);
+    let of_job = |world: &World, job| world.core.explain_job(world.now, job).unwrap().reasons;
+    assert_eq!(rules(&of_job(&world, JOB)), [] as [Rule; 0]);
+    let told = of_job(&world, LATER);
+    assert_eq!(rules(&told), [Rule::OthersFirst; 2]);
+    assert!(
+        told[0].words.starts_with("1 job that has"),
+        "{}",
+        told[0].words
+    );
+    assert_eq!((told[0].devices, told[1].devices), (None, Some(1)));
+    let device = world.workers[0].id();
+    let of_device = |world: &World| {
+        let told = world.core.explain_device(world.now, &device).unwrap();
+        let jobs = told.jobs.into_iter();
+        jobs.map(|it| (it.job, it.reason.map(|reason| reason.rule)))
+            .collect::<Vec<_>>()
+    };
+    let later = (LATER, Some(Rule::OthersFirst));
+    assert_eq!(of_device(&world), [(JOB, None), later]);
+
+    // Its hands are full with the first, which still has something open.
+    world.ask(0, 2);
+    let told = of_job(&world, LATER);
+    assert_eq!(rules(&told), [Rule::OthersFirst, Rule::HandsFull]);
+    world.report(0);
+    world.ask(0, 2);
+    assert_eq!(rules(&of_job(&world, LATER)), [Rule::HandsFull]);
+}
+
+#[test]
+fn a_device_that_is_away_is_told_so() {
+    let mut world = World::new(2, Agreement::Single, &[1]);
+    let device = world.workers[0].id();
+    let told = |world: &World| {
+        let told = world.core.explain_device(world.now, &device).unwrap();
+        rules(&told.reasons)
+    };
+    assert!(!told(&world).contains(&Rule::Disconnected));
+    world.wait((SILENCE_S + 1) * 1_000);
+    assert!(told(&world).contains(&Rule::Disconnected));
+    world.hello(0);
+    assert!(!told(&world).contains(&Rule::Disconnected));
+}
+
+#[test]
 fn a_device_that_lost_a_task_for_a_fault_is_kept_from_it() {
     let mut world = World::new(1, Agreement::Single, &[1, 2]);
     world.ask(0, 1);
@@ -424,7 +473,7 @@ fn a_replica_that_is_out_is_asked_after_then_rescued_then_taken_back() {
         .div_ceil(1_000);
     let (asked, rescued, over) = (
         (StepKind::AskedAgain, 15),
-        (StepKind::Rescued, 60),
+        (StepKind::Rescued, 25),
         (StepKind::TakenBack, over_s),
     );
     assert_eq!(steps(&told), [asked, rescued, over]);
@@ -432,10 +481,10 @@ fn a_replica_that_is_out_is_asked_after_then_rescued_then_taken_back() {
     world.wait_alive(15_000, &[0, 1]);
     let told = explained(&world, 0);
     assert_eq!(lateness(&told), Some(Lateness::Delayed));
-    let (rescued, over) = ((StepKind::Rescued, 45), (StepKind::TakenBack, over_s - 15));
+    let (rescued, over) = ((StepKind::Rescued, 10), (StepKind::TakenBack, over_s - 15));
     assert_eq!(steps(&told), [rescued, over]);
 
-    world.wait_alive(45_000, &[0, 1]);
+    world.wait_alive(10_000, &[0, 1]);
     let told = explained(&world, 0);
     assert_eq!(lateness(&told), Some(Lateness::Stale));
     assert_eq!(told.missing, 2);
@@ -445,7 +494,7 @@ fn a_replica_that_is_out_is_asked_after_then_rescued_then_taken_back() {
         rules(&told.reasons),
         [Rule::Account, Rule::NotAsked, Rule::Running]
     );
-    assert!(steps(&told).contains(&(StepKind::TakenBack, over_s - 60)));
+    assert!(steps(&told).contains(&(StepKind::TakenBack, over_s - 25)));
     assert!(steps(&told).iter().all(|it| it.0 != StepKind::Rescued));
 }
 
@@ -499,7 +548,18 @@ fn a_sure_answer_waits_a_little_for_the_rest() {
     }
     assert_eq!(rules(&told.reasons), [Rule::Certain, Rule::Account]);
     let patience_s = world.settings.certain_ms / 1_000;
-    assert!(steps(&told).contains(&(StepKind::DecidedWithoutRest, patience_s)));
+    let decided = (StepKind::DecidedWithoutRest, patience_s);
+    assert!(steps(&told).contains(&decided));
+    // So it is told of the job.
+    let told = world.core.explain_job(world.now, JOB).unwrap();
+    assert_eq!(
+        rules(&told.reasons),
+        [Rule::Account, Rule::Accounts, Rule::Certain]
+    );
+    let [step] = told.next.as_slice() else {
+        panic!("{:?}", told.next);
+    };
+    assert_eq!((step.step, step.in_s), decided);
 }
 
 #[test]

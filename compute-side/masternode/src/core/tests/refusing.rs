@@ -1,6 +1,6 @@
 //! Devices that say of tasks that they cannot be done: how far they get with it.
 
-use super::world::{Habit, World};
+use super::world::{Habit, JOB, World};
 use crate::core::{End, Entry, ReleaseCause};
 use quern_jobs_api::{DeviceExplanation, Rule, StepKind};
 use quern_primitives::{ids::JobId, job::Agreement, verdict::Finding};
@@ -129,6 +129,17 @@ fn expect_all_get_the_other(world: &mut World) {
         let given: Vec<_> = world.workers[worker].names();
         assert!(given.len() == 1 && given[0].job == OTHER, "{given:?}");
     }
+}
+
+#[test]
+fn a_device_that_is_barred_from_a_job_is_told_that_it_would_get_something_of_the_next() {
+    let mut world = bad_job();
+    world.add_job(OTHER);
+    let jobs = explained(&world, 0).jobs.into_iter();
+    let told: Vec<_> = jobs
+        .map(|it| (it.job, it.reason.map(|it| it.rule)))
+        .collect();
+    assert_eq!(told, [(JOB, Some(Rule::Unjudged)), (OTHER, None)]);
 }
 
 #[test]

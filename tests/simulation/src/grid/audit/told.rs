@@ -132,8 +132,8 @@ impl Audit {
             Rule::OthersSooner => self.may_be_spared(work) && self.has_open(work, books),
             // Somebody has what is computed again.
             Rule::FasterFirst => self.may_be_spared(work) && !books.held.is_empty(),
-            // That is told of a task.
-            Rule::OthersFirst => false,
+            // There is another job.
+            Rule::OthersFirst => self.jobs.keys().any(|job| *job != work.id),
             // There is this one.
             Rule::NoJob => false,
             Rule::Unjudged => books.unjudged_by(device, &facts.account) >= FAILURES_MIN,
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_of_pools_are_told_where_there_are_pools_and_turns_of_tasks_alone() {
+    fn rules_of_pools_are_told_where_there_are_pools_and_of_others_where_there_are_jobs() {
         let level = |level| {
             let asked = Asked {
                 level,
@@ -406,6 +406,8 @@ mod tests {
         audit.has_pools = true;
         assert_eq!(told(&audit, &low), [true, true, false]);
         assert_eq!(told(&audit, &high), [true, false, false]);
+        audit.jobs.entry(JobId([9; 32])).or_default();
+        assert_eq!(told(&audit, &low), [true, true, true]);
     }
 
     #[test]
