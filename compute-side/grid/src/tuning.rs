@@ -4,10 +4,8 @@
 //! the wait for a lane, a large account and second opinions cost. Both write what they find into
 //! `docs/experiments/distribution.md`, and tests hold the defaults to what the page says: that no policy is
 //! less far behind in its worst column; that under neither policy with pools another C_min and s_min end jobs
-//! sooner beyond chance; and that other T1 and T2 do so by 1 % at the most, or by chance. T1 and T2 at the
-//! least are one setting for tasks of every length, and need only be among the best for one of those that are
-//! compared: with tasks of a second shorter ones end jobs sooner. They are kept by hand, as is T2, of which
-//! a longer one would cost a little less; decision 8 says why. The published design stays selectable.
+//! sooner beyond chance; and that other T1 and T2, or others at the least, do so by 1 % at the most, or by
+//! chance, and of these none costs less. The published design stays selectable.
 
 #[cfg(test)]
 mod model;
@@ -46,9 +44,11 @@ pub struct Tuning {
     pub delayed_percent: u32,
     /// T2 in hundredths of a task's expected time: after so long it is stale.
     pub stale_percent: u32,
-    /// T1 at the least, in milliseconds: below it is noise of network and start.
+    /// T1 at the least, in milliseconds: below it is noise of network and start. It comes after half of the time
+    /// that a replica may be out all the same.
     pub delayed_ms_min: u64,
-    /// T2 at the least, in milliseconds.
+    /// T2 at the least, in milliseconds. It comes after two thirds of that time all the same, unless the task should
+    /// not be done before.
     pub stale_ms_min: u64,
     /// How long a replica waits for a device of its lane, or for a fast one, before any may have it, in
     /// milliseconds: from when a slower one passed it, and where it waits for its lane from when it was
@@ -65,10 +65,10 @@ impl Default for Tuning {
             spares_the_slow: true,
             backs_up: true,
             backups_max: 2,
-            delayed_percent: 125,
-            stale_percent: 200,
+            delayed_percent: 200,
+            stale_percent: 350,
             delayed_ms_min: 15_000,
-            stale_ms_min: 60_000,
+            stale_ms_min: 25_000,
             lane_ms: 10_000,
         }
     }
@@ -103,26 +103,37 @@ impl Tuning {
         }
     }
 
-    /// When a task is delayed and when it is stale that is expected to take so long.
-    pub fn timeouts(&self, expected_ms: u64) -> Timeouts {
+    /// When a task is delayed and stale that is expected to take so long, once its device has done what it has
+    /// before it, where a replica may be out for so long by itself. What is before it gives it as much time more,
+    /// and no more than that again. The device is asked again before half of that time is over. Stale it is a third
+    /// of it before the end at the latest, soon enough for another to be of use, but for this not before it should
+    /// be done.
+    pub fn timeouts(&self, backlog_ms: u64, takes_ms: u64, replica_ms: u64) -> Timeouts {
+        let expected_ms = backlog_ms.saturating_add(takes_ms);
+        let over_ms = replica_ms.saturating_add(backlog_ms.min(replica_ms));
         let part = |percent: u32| expected_ms.saturating_mul(percent.into()) / 100;
         let delayed_ms = part(self.delayed_percent).max(self.delayed_ms_min);
+        let stale_ms = part(self.stale_percent)
+            .max(self.stale_ms_min)
+            .max(delayed_ms);
+        let in_time_ms = (over_ms - over_ms / 3).max(expected_ms).min(over_ms);
         Timeouts {
-            delayed_ms,
-            stale_ms: part(self.stale_percent)
-                .max(self.stale_ms_min)
-                .max(delayed_ms),
+            delayed_ms: delayed_ms.min(over_ms / 2),
+            stale_ms: stale_ms.min(in_time_ms),
+            over_ms,
         }
     }
 }
 
-/// The two timeouts of a task.
+/// The timeouts of a task that a device was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// T1: without a sign of progress for so long it is delayed.
     pub delayed_ms: u64,
     /// T2: after so long it is stale.
     pub stale_ms: u64,
+    /// After so long it is taken back.
+    pub over_ms: u64,
 }
 
 #[cfg(test)]
@@ -132,19 +143,32 @@ mod tests {
     #[test]
     fn timeouts_follow_from_the_expected_time_and_never_cross() {
         let tuning = Tuning::default();
-        let of = |ms| tuning.timeouts(ms);
-        assert_eq!((of(0).delayed_ms, of(0).stale_ms), (15_000, 60_000));
-        assert_eq!(
-            (of(60_000).delayed_ms, of(60_000).stale_ms),
-            (75_000, 120_000)
-        );
-        let endless = of(u64::MAX);
-        assert!(endless.stale_ms >= endless.delayed_ms);
+        let of = |ms, replica_ms| {
+            let found = tuning.timeouts(0, ms, replica_ms);
+            (found.delayed_ms, found.stale_ms, found.over_ms)
+        };
+        assert_eq!(of(0, 90_000), (15_000, 25_000, 90_000));
+        assert_eq!(of(60_000, 600_000), (120_000, 210_000, 600_000));
+        // Stale soon enough to be of use, and not before it should be done.
+        assert_eq!(of(60_000, 120_000), (60_000, 80_000, 120_000));
+        assert_eq!(of(60_000, 75_000), (37_500, 60_000, 75_000));
+        // Whatever is expected, it is over.
+        assert_eq!(of(u64::MAX, 90_000), (45_000, 90_000, 90_000));
         let odd = Tuning {
             delayed_percent: 900,
             ..tuning
         };
-        let odd = odd.timeouts(60_000);
-        assert!(odd.stale_ms >= odd.delayed_ms);
+        let odd = odd.timeouts(0, 60_000, 1_200_000);
+        assert_eq!((odd.delayed_ms, odd.stale_ms), (540_000, 540_000));
+    }
+
+    #[test]
+    fn what_a_device_has_before_a_task_gives_it_as_much_time_more_and_twice_its_time_at_the_most() {
+        let over = |backlog_ms| {
+            let tuning = Tuning::default();
+            tuning.timeouts(backlog_ms, 1_000, 90_000).over_ms
+        };
+        assert_eq!([0, 30_000, 90_000].map(over), [90_000, 120_000, 180_000]);
+        assert_eq!([90_001, u64::MAX].map(over), [180_000; 2]);
     }
 }

@@ -93,9 +93,10 @@ pub struct Config {
     pub delayed_percent: Option<u32>,
     /// T2 in the same, more than T1: after so long another device gets the task as well.
     pub stale_percent: Option<u32>,
-    /// T1 at the least, in seconds.
+    /// T1 at the least, in seconds, but half of the time that a replica may be out at the most.
     pub delayed_seconds_min: Option<u32>,
-    /// T2 at the least, in seconds, and no less than T1.
+    /// T2 at the least, in seconds, from 23 on and no less than T1, but two thirds of that time at the most, unless
+    /// the task should not be done before.
     pub stale_seconds_min: Option<u32>,
     /// Tasks that this masternode computes itself at a time, where devices differ on them or their answer is
     /// checked: from 0 to 32. With 0 it computes none, and what devices differ on is put to the vote.
@@ -235,6 +236,11 @@ impl Config {
         anyhow::ensure!(
             0 < delayed && delayed <= stale && stale <= most,
             "delayed_seconds_min is {delayed} and stale_seconds_min {stale}; give numbers from 1 to {most}, the first no more than the second"
+        );
+        let found = quern_protocol::limits::SILENCE_FOUND.as_secs();
+        anyhow::ensure!(
+            found <= stale,
+            "stale_seconds_min is {stale}; give at least {found}: a device that falls silent as soon as it has a task is found to be after so long, and where another has done the task before, it is not blamed"
         );
         Ok(())
     }
@@ -486,17 +492,17 @@ mod tests {
     fn what_the_experiment_finds_on_a_grid_can_be_set_on_it() {
         let read = |text: &str| read(&format!("data_dir = '/tmp/x'\n{text}"));
         let text = "scheduling = 'merged-pools'\npool_capacity_min = 20_000\npool_size_min = 16\n\
-            delayed_percent = 150\nstale_percent = 300\ndelayed_seconds_min = 10\n\
-            stale_seconds_min = 30";
+            delayed_percent = 175\nstale_percent = 275\ndelayed_seconds_min = 11\n\
+            stale_seconds_min = 33";
         let tuning = read(text).unwrap().tuning();
         let expected = Tuning {
             policy: Policy::MergedPools,
             pool_capacity_min: 20_000,
             pool_size_min: 16,
-            delayed_percent: 150,
-            stale_percent: 300,
-            delayed_ms_min: 10_000,
-            stale_ms_min: 30_000,
+            delayed_percent: 175,
+            stale_percent: 275,
+            delayed_ms_min: 11_000,
+            stale_ms_min: 33_000,
             ..Tuning::default()
         };
         assert_eq!(tuning, expected);
@@ -526,6 +532,10 @@ mod tests {
             (
                 slow.as_str(),
                 ["delayed_seconds_min is", "no more than the second"],
+            ),
+            (
+                "stale_seconds_min = 22",
+                ["stale_seconds_min is 22", "at least 23"],
             ),
             (
                 "stale_seconds_min = 3_601",

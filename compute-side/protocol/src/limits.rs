@@ -65,3 +65,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Without a sign of life for so long a device is taken to be gone: three heartbeats and a margin.
 pub const SILENCE_MAX: Duration = Duration::from_secs(17);
+
+/// So long after it was given a task a device that is heard once more at the most, a heartbeat later, is taken to
+/// be gone, with a second for what is late on its way: what is due of the task before that does not know yet.
+pub const SILENCE_FOUND: Duration = HEARTBEAT
+    .saturating_add(SILENCE_MAX)
+    .saturating_add(Duration::from_secs(1));

@@ -51,7 +51,7 @@ impl Core {
             };
             let engine = self.settings.engines.of(submission.class);
             let time_ms = self.settings.computing_ms(submission.fuel_per_task_max);
-            let over_ms = self.settings.replica_ms(submission);
+            let replica_ms = self.settings.replica_ms(submission);
             let entry = Entry::Assigned {
                 task: id.task,
                 replica: id.replica,
@@ -64,15 +64,15 @@ impl Core {
             let (_, log_position) = self.append(id.job, entry, None, out);
             let (takes_ms, line_ms) = (given.expected_ms, given.line_ms);
             // What it holds is computed while this one comes, but a line may be the slower of the two.
-            let all_ms = backlog_ms.saturating_add(line_ms).saturating_add(takes_ms);
-            let timeouts = self.settings.tuning.timeouts(all_ms);
+            let fetched_and_done_ms = line_ms.saturating_add(takes_ms);
+            let tuning = &self.settings.tuning;
+            let timeouts = tuning.timeouts(backlog_ms, fetched_and_done_ms, replica_ms);
             let holding = Holding {
                 device,
                 account,
                 engine,
                 log_position,
-                watch: Watch::start(now, backlog_ms, takes_ms, timeouts, over_ms)
-                    .over_a_line(line_ms),
+                watch: Watch::start(now, backlog_ms, takes_ms, timeouts).over_a_line(line_ms),
                 pledge: None,
             };
             if let Some(active) = self.jobs.get_mut(&id.job) {

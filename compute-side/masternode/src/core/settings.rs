@@ -84,8 +84,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// How long a replica of a job may be out, in milliseconds: as long as it may compute, and as the slowest
-    /// useful line takes for the largest input and result that it may have.
+    /// How long a replica of a job may be out at the least, in milliseconds: as long as it may compute, the
+    /// program included, and as the slowest useful line takes for the largest input and result that it may
+    /// have.
     pub fn replica_ms(&self, submission: &Submission) -> u64 {
         let bytes = TaskBytes {
             down: submission.input_bytes.min(limits::SHARD_BYTES_MAX.into()),

@@ -5,8 +5,8 @@
 //! has lost it, as after a message that did not come: it is given out anew, without blame. After T2 it is
 //! *stale*: another device gets the task as well, a fast or trusted one. Its own device is not blamed for
 //! that, for T1 and T2 follow from what tasks of the job usually take, and this one may be larger. Only when
-//! even a task that uses all its fuel would be done on the slowest useful device, over the slowest useful line, its
-//! time is over.
+//! even a task that uses all its fuel would be done on the slowest useful device, over the slowest useful line, and
+//! what its device had before, its time is over: after a restart, which knows of nothing before it, without that.
 
 #[cfg(test)]
 mod model;
@@ -77,16 +77,12 @@ impl Watch {
     /// milliseconds: two heartbeats. One that was on its way when the device was asked is older.
     pub const UNNAMED_MS: u64 = 10_000;
 
-    /// From now on; it should run for so long, once its device has computed what it holds already, and
-    /// is over after so long. All in milliseconds.
-    pub fn start(
-        now: Tick,
-        backlog_ms: u64,
-        takes_ms: u64,
-        timeouts: Timeouts,
-        over_ms: u64,
-    ) -> Self {
+    /// From now on; it should run for so long, once its device has computed what it holds already. Both in
+    /// milliseconds.
+    pub fn start(now: Tick, backlog_ms: u64, takes_ms: u64, timeouts: Timeouts) -> Self {
+        let over_ms = timeouts.over_ms;
         let expected_ms = backlog_ms.saturating_add(takes_ms);
+        let too_slow_ms = expected_ms.saturating_mul(TIMES_TOO_SLOW);
         let mut watch = Self {
             expected: now.plus_ms(expected_ms.min(over_ms)),
             until: now.plus_ms(over_ms),
@@ -94,7 +90,7 @@ impl Watch {
             takes_ms,
             delayed_ms: timeouts.delayed_ms.min(over_ms),
             stale_at: now.plus_ms(timeouts.stale_ms.min(over_ms)),
-            too_slow_at: now.plus_ms(expected_ms.saturating_mul(TIMES_TOO_SLOW)),
+            too_slow_at: now.plus_ms(too_slow_ms),
             reached: Reached::Nothing,
             stage: None,
             unnamed_since: None,
@@ -121,8 +117,9 @@ impl Watch {
         let timeouts = Timeouts {
             delayed_ms: over_ms,
             stale_ms: over_ms,
+            over_ms,
         };
-        Self::start(now, 0, over_ms, timeouts, over_ms)
+        Self::start(now, 0, over_ms, timeouts)
     }
 
     /// The device tells what it does with it. Only a later stage than any before is a step forward: one
@@ -213,10 +210,11 @@ mod tests {
     const TIMEOUTS: Timeouts = Timeouts {
         delayed_ms: 10,
         stale_ms: 40,
+        over_ms: 200,
     };
 
     fn watch() -> Watch {
-        Watch::start(Tick(100), 0, 5, TIMEOUTS, 200)
+        Watch::start(Tick(100), 0, 5, TIMEOUTS)
     }
 
     fn lapses(watch: &mut Watch) -> Vec<(u64, Lapse)> {
@@ -231,26 +229,35 @@ mod tests {
         }
     }
 
+    /// The same in seconds.
+    const LONG: Timeouts = Timeouts {
+        delayed_ms: 10_000,
+        stale_ms: 40_000,
+        over_ms: 200_000,
+    };
+
     #[test]
     fn who_is_stale_is_too_slow_only_after_four_times_what_it_should_take() {
-        for (takes_ms, too_slow_from) in [(5, 140), (10, 140), (20, 180), (60, 301)] {
-            let mut watch = Watch::start(Tick(100), 0, takes_ms, TIMEOUTS, 200);
+        for (takes_s, too_slow_from_s) in [(5, 140), (10, 140), (20, 180), (60, 301)] {
+            let mut watch = Watch::start(Tick(100_000), 0, takes_s * 1_000, LONG);
             let mut first = None;
-            for now in (100..=300).map(Tick) {
-                watch.look(now);
-                first = first.or(watch.is_too_slow(now).then_some(now.0));
+            for now_s in 100..=300 {
+                watch.look(Tick(now_s * 1_000));
+                let is_it = watch.is_too_slow(Tick(now_s * 1_000));
+                first = first.or(is_it.then_some(now_s));
             }
-            assert_eq!(first.unwrap_or(301), too_slow_from, "{takes_ms}");
+            assert_eq!(first.unwrap_or(301), too_slow_from_s, "{takes_s}");
         }
     }
 
     #[test]
     fn a_line_gives_its_device_as_many_times_as_long_until_it_is_too_slow() {
-        let mut watch = Watch::start(Tick(100), 0, 5, TIMEOUTS, 200).over_a_line(20);
-        assert_eq!(watch.expected, Tick(105));
-        watch.look(Tick(140));
-        assert!(!watch.is_too_slow(Tick(199)));
-        assert!(watch.is_too_slow(Tick(200)));
+        let mut watch = Watch::start(Tick(100_000), 0, 5_000, LONG).over_a_line(20_000);
+        assert_eq!(watch.expected, Tick(105_000));
+        watch.look(Tick(140_000));
+        watch.look(Tick(199_999));
+        assert!(!watch.is_too_slow(Tick(199_999)));
+        assert!(watch.is_too_slow(Tick(200_000)));
     }
 
     #[test]
@@ -305,14 +312,14 @@ mod tests {
 
     #[test]
     fn when_it_runs_its_end_is_expected_from_then_on() {
-        let mut watch = Watch::start(Tick(100), 20, 5, TIMEOUTS, 200);
+        let mut watch = Watch::start(Tick(100), 20, 5, TIMEOUTS);
         assert_eq!(watch.expected, Tick(125));
         watch.progressed(Stage::Ready, Tick(110));
         assert_eq!(watch.expected, Tick(125));
         watch.progressed(Stage::Running, Tick(150));
         watch.progressed(Stage::Running, Tick(153));
         assert_eq!(watch.expected, Tick(155));
-        let mut late = Watch::start(Tick(100), 20, 5, TIMEOUTS, 200);
+        let mut late = Watch::start(Tick(100), 20, 5, TIMEOUTS);
         late.progressed(Stage::Running, Tick(298));
         assert_eq!(late.expected, late.until);
     }
@@ -340,7 +347,11 @@ mod tests {
 
     #[test]
     fn no_timeout_is_later_than_its_end() {
-        let mut watch = Watch::start(Tick(0), 500, 500, TIMEOUTS, 20);
+        let over_at_once = Timeouts {
+            over_ms: 20,
+            ..TIMEOUTS
+        };
+        let mut watch = Watch::start(Tick(0), 500, 500, over_at_once);
         assert_eq!(watch.expected, Tick(20));
         assert_eq!(
             lapses(&mut watch),

@@ -30,7 +30,7 @@ const PUBLISHED_POOLS: &str = "scheduling = \"published-pools\"
 pool_size_min = 1
 pool_capacity_min = 1
 delayed_seconds_min = 5
-stale_seconds_min = 20
+stale_seconds_min = 23
 ";
 
 /// Fuel of a task that is stale after as many seconds as it takes at the least, and is taken back after more

@@ -8,10 +8,10 @@ use quern_simulation::{
 
 /// Counted up with each change of the simulation or the scheduler that changes what comes of a run,
 /// so that older runs are not taken for new ones.
-const MODEL: u32 = 7;
+const MODEL: u32 = 10;
 
 /// The same for runs in which several devices must answer a task.
-const MODEL_OF_REPLICAS: u32 = 3;
+const MODEL_OF_REPLICAS: u32 = 5;
 
 /// The same for runs in which executions stall.
 const MODEL_OF_STALLS: u32 = 1;

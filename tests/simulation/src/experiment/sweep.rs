@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 /// What [`Found::lines`] are.
 pub(super) const HEAD: &str = "sweep,first,second,runs,mean,executions_per_task,\
-                               asked_again_per_task,as_short_as_the_shortest,as_good_as_the_best\n";
+                               asked_again_per_task,may_be_set,as_short_as_the_shortest,as_good_as_the_best\n";
 
 /// What settings are chosen by: what comes first decides, as far as it tells them apart.
 const MEASURES: [fn(&Outcome) -> f64; 3] = [
@@ -27,6 +27,14 @@ const MEASURES: [fn(&Outcome) -> f64; 3] = [
 
 /// Two numbers that are set.
 pub(super) type At = (u64, u64);
+
+/// Settings that are compared and not chosen, however good they are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Barred {
+    pub(super) is_it: fn(At) -> bool,
+    /// Why, to follow "may not be the default, as".
+    pub(super) because: &'static str,
+}
 
 /// Settings to be compared.
 #[derive(Clone, Debug)]
@@ -43,8 +51,13 @@ pub(super) struct Sweep {
     /// By how many percent a makespan may be more than the shortest, however well they can be told apart,
     /// for what a setting saves; none where it is not to save anything.
     pub(super) saves_for_percent: Option<f64>,
+    /// Which of them may not be set, if any.
+    pub(super) barred: Option<Barred>,
     /// The setting of today.
     pub(super) today: At,
+    /// What is the matter on each of the grids on which a setting runs, where these are several: the runs are
+    /// those on the first, then as many on the next.
+    pub(super) grids: Vec<String>,
     /// The runs of each setting, as many for each and in the same order.
     pub(super) settings: Vec<(At, Vec<Case>)>,
 }
@@ -55,6 +68,8 @@ pub(super) struct Found {
     sweep: Sweep,
     /// For each setting.
     summaries: Vec<Summary>,
+    /// For each setting its mean makespan on each of the grids.
+    by_grid: Vec<Vec<f64>>,
     /// The settings whose makespan is as good as the shortest, that one first.
     short: Vec<usize>,
     /// Those of them that cost no more than the one that costs least, that one first.
@@ -80,7 +95,8 @@ impl Sweep {
         let best_of = |settings, measure, tolerance_percent| {
             as_good_as_the_least(settings, &runs, measure, tolerance_percent)
         };
-        let all = (0..runs.len()).collect();
+        let mut all: Vec<usize> = (0..runs.len()).collect();
+        all.retain(|setting| !self.is_barred(self.settings[*setting].0));
         let short = best_of(all, by_makespan, self.saves_for_percent.unwrap_or(0.0));
         // What is cheap has no tolerance: nearly all executions are those that every setting needs, so a
         // hundredth of them would be a large part of what a setting costs.
@@ -89,13 +105,31 @@ impl Sweep {
             .filter(|_| self.saves_for_percent.is_some());
         let cheap = by_cost.fold(short.clone(), |best, measure| best_of(best, measure, 0.0));
         short.first()?;
+        let by_grid = runs
+            .iter()
+            .map(|runs| means_by_grid(runs, self.grids.len()));
         Some(Found {
+            by_grid: by_grid.collect(),
             summaries: runs.into_iter().map(Summary::of).collect(),
             sweep: self,
             short,
             cheap,
         })
     }
+
+    fn is_barred(&self, at: At) -> bool {
+        self.barred.is_some_and(|barred| (barred.is_it)(at))
+    }
+}
+
+/// The mean makespan on each of so many grids, on which a setting has as many runs.
+fn means_by_grid(runs: &[Outcome], grids: usize) -> Vec<f64> {
+    let runs_of_each = (runs.len() / grids.max(1)).max(1);
+    let mean = |runs: &[Outcome]| {
+        let ratios: Vec<f64> = runs.iter().map(Outcome::ratio).collect();
+        mean_and_deviation(&ratios).0
+    };
+    runs.chunks(runs_of_each).take(grids).map(mean).collect()
 }
 
 /// Of these settings those of which a measure is as good as the least, that one first.
@@ -214,7 +248,12 @@ impl Found {
             best.executions_per_task,
             best.asked_again_per_task,
             self.short.len() - 1,
-            self.summaries.len() - 1,
+            self.sweep
+                .settings
+                .iter()
+                .filter(|(at, _)| !self.sweep.is_barred(*at))
+                .count()
+                - 1,
         );
         if saves.is_some() {
             text.push_str(&format!(
@@ -226,10 +265,15 @@ impl Found {
                 self.cheap.len() - 1,
             ));
         }
-        format!("{text} {advice}")
+        let barred = self.sweep.barred.map(|barred| {
+            let because = barred.because;
+            format!(" What is in brackets may not be the default, as {because}.")
+        });
+        format!("{text} {advice}{}", barred.unwrap_or_default())
     }
 
-    /// The mean makespan of each setting; the shortest in bold, and in italics those that are as good.
+    /// The mean makespan of each setting; the shortest in bold, in italics those that are as good, and in
+    /// brackets those that may not be the default.
     pub(super) fn table(&self) -> String {
         let all = || (0..self.summaries.len()).map(|setting| self.at(setting));
         let rows: BTreeSet<u64> = all().map(|(first, _)| first).collect();
@@ -250,6 +294,29 @@ impl Found {
         text
     }
 
+    /// What the setting of today takes on each of several grids, and which is the shortest there.
+    pub(super) fn grids(&self) -> String {
+        let today = (0..self.by_grid.len()).find(|it| self.at(*it) == self.sweep.today);
+        let mut text = String::new();
+        for (number, grid) in self.sweep.grids.iter().enumerate() {
+            let mean = |setting: usize| {
+                let means = self.by_grid.get(setting);
+                means.and_then(|means| means.get(number)).copied()
+            };
+            let may_be = (0..self.by_grid.len()).filter(|it| !self.sweep.is_barred(self.at(*it)));
+            let all = may_be.filter_map(|it| Some((it, mean(it)?)));
+            let best = all.min_by(|one, other| one.1.total_cmp(&other.1));
+            if let (Some(today), Some((best, least))) = (today.and_then(mean), best) {
+                if text.is_empty() {
+                    text = "\n| where | today's | the shortest | with |\n| --- | ---: | ---: | --- |\n".into();
+                }
+                let best = self.in_words(self.at(best));
+                text.push_str(&format!("| {grid} | {today:.4} | {least:.4} | {best} |\n"));
+            }
+        }
+        text
+    }
+
     fn cell(&self, at: At) -> String {
         let Some(setting) = (0..self.summaries.len()).find(|setting| self.at(*setting) == at)
         else {
@@ -257,6 +324,7 @@ impl Found {
         };
         let mean = self.summaries[setting].mean;
         match self.short.contains(&setting) {
+            _ if self.sweep.is_barred(at) => format!(" ({mean:.4}) |"),
             _ if setting == self.shortest() => format!(" **{mean:.4}** |"),
             true => format!(" *{mean:.4}* |"),
             false => format!(" {mean:.4} |"),
@@ -278,10 +346,11 @@ impl Found {
             } = summary;
             let is_among = |settings: &[usize]| settings.contains(&setting);
             let (as_short, as_good) = (is_among(&self.short), is_among(&self.cheap));
+            let may_be_set = !self.sweep.is_barred((first, second));
             let name = in_a_column(&self.sweep.name);
             text.push_str(&format!("{name},{first},{second},{runs},{mean:.6},"));
             text.push_str(&format!(
-                "{executions_per_task:.6},{asked_again_per_task:.6},{as_short},{as_good}\n"
+                "{executions_per_task:.6},{asked_again_per_task:.6},{may_be_set},{as_short},{as_good}\n"
             ));
         }
         text
@@ -327,7 +396,9 @@ mod tests {
             axes: ["C_min", "s_min"],
             buys: None,
             saves_for_percent: None,
+            barred: None,
             today,
+            grids: vec![],
             settings: settings.collect(),
         };
         sweep.compare(&outcomes).unwrap()
@@ -367,6 +438,58 @@ mod tests {
         assert!(words((1_000, 4)).ends_with("today's settings, which stay."));
         assert!(words((2_000, 4)).ends_with("are among those, and stay."));
         assert!(words((2_000, 8)).ends_with(": set C_min 1,000 and s_min 4."));
+    }
+
+    #[test]
+    fn a_setting_that_may_not_be_set_is_shown_and_not_chosen_however_short() {
+        let mut sweep = found((2_000, 8), &MAKESPANS).sweep;
+        let barred = Barred {
+            is_it: |at| at == (1_000, 4),
+            because: "it is too small",
+        };
+        sweep.barred = Some(barred);
+        sweep.grids = vec!["at sea".into()];
+        let outcomes = MAKESPANS
+            .iter()
+            .flat_map(|(_, all)| all.map(|it| outcome(it, 1.0, 0.0)));
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        let found = sweep.compare(&outcomes).unwrap();
+        assert_eq!(found.chosen(), (2_000, 4));
+        assert!(found.table().contains("| 1,000 | (2.0000) | – |\n"));
+        let words = found.conclusion();
+        let of_the_rest = "0 of 1 other settings cannot be told from it.";
+        assert!(words.contains(of_the_rest), "{words}");
+        assert!(
+            words.ends_with(" What is in brackets may not be the default, as it is too small.")
+        );
+        assert!(
+            found.grids().contains("| with |") && found.grids().contains("C_min 2,000 and s_min 4")
+        );
+        let lines = found.lines();
+        assert!(
+            lines
+                .lines()
+                .next()
+                .unwrap()
+                .ends_with(",false,false,false")
+        );
+    }
+
+    #[test]
+    fn what_today_s_setting_takes_on_each_of_several_grids_is_told_beside_the_shortest_there() {
+        let mut sweep = found((2_000, 4), &MAKESPANS).sweep;
+        sweep.grids = ["at sea", "ashore", "aloft"].map(String::from).into();
+        let outcomes = MAKESPANS
+            .iter()
+            .flat_map(|(_, all)| all.map(|it| outcome(it, 1.0, 0.0)));
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        let told = "\n| where | today's | the shortest | with |\n\
+                    | --- | ---: | ---: | --- |\n\
+                    | at sea | 1.2000 | 1.0000 | C_min 1,000 and s_min 4 |\n\
+                    | ashore | 1.9000 | 1.9000 | C_min 2,000 and s_min 4 |\n\
+                    | aloft | 3.1000 | 3.0000 | C_min 1,000 and s_min 4 |\n";
+        assert_eq!(sweep.compare(&outcomes).unwrap().grids(), told);
+        assert_eq!(found((2_000, 4), &MAKESPANS).grids(), "");
     }
 
     #[test]

@@ -10,12 +10,13 @@ use super::{
     case::{Case, GridKind, TASK_S},
     conditions::Condition,
     runs::Runs,
-    sweep::{At, HEAD, Sweep},
+    sweep::{At, Barred, HEAD, Sweep},
     write,
 };
 use anyhow::Context as _;
 use clap::Args;
 use quern_grid::{Policy, Tuning};
+use quern_protocol::limits;
 use quern_simulation::makespan::{Contestant, median_capacity};
 use std::fs;
 
@@ -24,15 +25,29 @@ const POOL_CAPACITIES_MIN: [u64; 6] = [2_000, 4_000, 8_000, 16_000, 32_000, 64_0
 const POOL_SIZES_MIN: [u64; 5] = [4, 8, 16, 32, 64];
 
 /// Timeouts that are compared, in hundredths of a task's expected time, as far as T1 < T2.
-const DELAYED_PERCENTS: [u64; 5] = [125, 150, 200, 300, 400];
-const STALE_PERCENTS: [u64; 6] = [150, 200, 300, 400, 600, 800];
+const DELAYED_PERCENTS: [u64; 3] = [125, 150, 200];
+const STALE_PERCENTS: [u64; 6] = [150, 200, 250, 300, 350, 400];
+
+/// Those of them that are too long.
+const TOO_LONG: Barred = Barred {
+    is_it: |(_, stale)| stale >= 400,
+    because: "who takes four times as long as expected is too slow, and until T2 the task would be such a \
+              device's alone",
+};
 
 /// What tasks take an ordinary desktop where their length matters, in seconds.
 const TASKS_S: [u32; 3] = [1, 10, 60];
 
 /// T1 and T2 at the least that are compared, in seconds, as far as T1 < T2.
 const DELAYED_S_MIN: [u64; 4] = [2, 5, 15, 30];
-const STALE_S_MIN: [u64; 4] = [5, 15, 60, 120];
+const STALE_S_MIN: [u64; 4] = [15, 25, 60, 120];
+
+/// Those of them that are too short.
+const TOO_SHORT: Barred = Barred {
+    is_it: |(_, stale)| stale < limits::SILENCE_FOUND.as_secs(),
+    because: "who falls silent as soon as it has a task is found to be after 23 seconds, and where another has \
+              done the task by then nobody is blamed",
+};
 
 /// How long replicas wait for their lanes that is compared, in seconds.
 const LANES_S: [u64; 5] = [0, 1, 3, 10, 30];
@@ -40,6 +55,10 @@ const LANES_S: [u64; 5] = [0, 1, 3, 10, 30];
 /// By how much longer a makespan may be for timeouts that cost less, in percent. The pools' settings are to
 /// be those with the shortest.
 const SAVES_FOR_PERCENT: f64 = 1.0;
+
+/// Of so many runs of each condition one is made where masternode and workers are those that ship: a whole grid
+/// takes long, and says with few runs what it says with many.
+const RUNS_FOR_ONE_JUDGED: u64 = 3;
 
 /// What the makespan does not tell of lanes.
 const LANES_BUY: &str =
@@ -98,7 +117,7 @@ pub(crate) struct TuneArgs {
     )]
     faults: u32,
     /// Runs of each setting under each policy with pools, and of each condition; twice as many of each
-    /// setting under the default
+    /// setting under the default, and a third of each condition in which answers are judged
     #[arg(
         long,
         value_name = "N",
@@ -147,9 +166,9 @@ fn sweep(args: &TuneArgs, sweeps: Vec<Sweep>, conditions: Vec<Condition>) -> any
             .compare(mine)
             .with_context(|| format!("there are no settings of {name} to compare"))?;
         table.push_str(&found.lines());
-        let (conclusion, cells) = (found.conclusion(), found.table());
+        let (conclusion, cells, grids) = (found.conclusion(), found.table(), found.grids());
         text.push_str(&format!("### {heading}\n\n"));
-        text.push_str(&format!("{conclusion}\n\n{cells}\n"));
+        text.push_str(&format!("{conclusion}\n\n{cells}{grids}\n"));
     }
     for condition in conditions {
         let (mine, others) = rest.split_at(condition.cases().len());
@@ -175,7 +194,7 @@ impl TuneArgs {
     fn sweeps(&self) -> Vec<Sweep> {
         let mut all = Vec::from(self.pools());
         all.push(self.timeouts());
-        all.extend(TASKS_S.map(|task_s| self.floors(task_s)));
+        all.push(self.floors());
         all.extend(TASKS_S.map(|task_s| self.lanes(task_s)));
         all
     }
@@ -222,7 +241,9 @@ impl TuneArgs {
             axes: ["C_min", "s_min"],
             buys: None,
             saves_for_percent: None,
+            barred: None,
             today,
+            grids: vec![],
             settings: self.settings(grid, settings, under, set),
         }
     }
@@ -246,17 +267,19 @@ impl TuneArgs {
             axes: ["T1 %", "T2 %"],
             buys: None,
             saves_for_percent: Some(SAVES_FOR_PERCENT),
+            barred: Some(TOO_LONG),
             today,
-            settings: beside(
-                self.settings(self.grid(GridKind::Stalling), settings.clone(), under, set),
-                self.settings(self.grid(GridKind::Uneven), settings, under, set),
-            ),
+            grids: vec!["many executions stall".into(), "tasks are uneven".into()],
+            settings: beside([GridKind::Stalling, GridKind::Uneven].map(|kind| {
+                let grid = self.grid(kind);
+                self.settings(grid, settings.clone(), under, set)
+            })),
         }
     }
 
-    /// T1 and T2 at the least, under the same policy on a small grid that stalls often, where tasks
-    /// are so long.
-    fn floors(&self, task_s: u32) -> Sweep {
+    /// T1 and T2 at the least, under the same policy on small grids that stall often, with tasks of each length:
+    /// they are one setting for all of them, so what counts is the mean of all.
+    fn floors(&self) -> Sweep {
         let tuned = Tuning::default();
         let today = (tuned.delayed_ms_min / 1_000, tuned.stale_ms_min / 1_000);
         let admits = |(delayed, stale): At| delayed < stale;
@@ -266,15 +289,21 @@ impl TuneArgs {
             stale_ms_min: stale * 1_000,
             ..tuning
         };
-        let grid = self.small_grid(GridKind::Stalling, task_s);
         Sweep {
-            name: format!("floors of {task_s} s"),
-            heading: format!("T1 and T2 at the least, in seconds, with tasks of {task_s} s"),
+            name: "floors".into(),
+            heading: "T1 and T2 at the least, in seconds".into(),
             axes: ["T1 s", "T2 s"],
             buys: None,
             saves_for_percent: Some(SAVES_FOR_PERCENT),
+            barred: Some(TOO_SHORT),
             today,
-            settings: self.settings(grid, settings, self.by_default(), set),
+            grids: TASKS_S
+                .map(|task_s| format!("tasks take {task_s} s"))
+                .into(),
+            settings: beside(TASKS_S.map(|task_s| {
+                let grid = self.small_grid(GridKind::Stalling, task_s);
+                self.settings(grid, settings.clone(), self.by_default(), set)
+            })),
         }
     }
 
@@ -294,14 +323,16 @@ impl TuneArgs {
             axes: ["lane s", "task s"],
             buys: Some(LANES_BUY),
             saves_for_percent: None,
+            barred: None,
             today,
+            grids: vec![],
             settings: self.settings(grid, settings, self.by_default(), set),
         }
     }
 
     /// What one large account costs, and what it costs to hear a trusted device before one is blamed.
     fn conditions(&self) -> Vec<Condition> {
-        let cases = |devices: u32, kinds: [GridKind; 2]| -> [Vec<Case>; 2] {
+        let cases = |devices: u32, kinds: [GridKind; 2], seeds: u64| -> [Vec<Case>; 2] {
             kinds.map(|kind| {
                 let grid = Grid {
                     devices,
@@ -309,16 +340,17 @@ impl TuneArgs {
                 };
                 let contestant = Contestant::Pull(Tuning::default());
                 let case = |seed| self.case(grid, "default", contestant, seed);
-                (0..self.seeds).map(case).collect()
+                (0..seeds).map(case).collect()
             })
         };
+        let judged = (self.seeds / RUNS_FOR_ONE_JUDGED).max(1);
         vec![
             Condition {
                 name: "one large account",
                 heading: "One account with half of the devices",
                 words: "Three devices must answer each task, and an account has one replica of it at the \
                         most: so the half that is of one account computes a third, and the others two.",
-                cases: cases(self.firm, [GridKind::Thrice, GridKind::Firm]),
+                cases: cases(self.firm, [GridKind::Thrice, GridKind::Firm], self.seeds),
             },
             Condition {
                 name: "second opinions",
@@ -326,7 +358,11 @@ impl TuneArgs {
                 words: "Masternode and workers are those that ship. Three devices must answer each task, and \
                         what goes wrong is answered wrongly; trusted devices answer rightly. All takes until \
                         the last settlement.",
-                cases: cases(self.judged, [GridKind::Untrusted, GridKind::Trusted]),
+                cases: cases(
+                    self.judged,
+                    [GridKind::Untrusted, GridKind::Trusted],
+                    judged,
+                ),
             },
         ]
     }
@@ -394,14 +430,17 @@ impl TuneArgs {
     }
 }
 
-/// The runs of each setting on one grid and then those on another, which are compared together.
-fn beside(one: Vec<(At, Vec<Case>)>, other: Vec<(At, Vec<Case>)>) -> Vec<(At, Vec<Case>)> {
-    let both = one.into_iter().zip(other);
-    both.map(|((at, mut cases), (_, more))| {
-        cases.extend(more);
-        (at, cases)
-    })
-    .collect()
+/// The runs of each setting on one grid, then those on the next and so on, which are compared together.
+fn beside<const N: usize>(grids: [Vec<(At, Vec<Case>)>; N]) -> Vec<(At, Vec<Case>)> {
+    let both = |one: Vec<(At, Vec<Case>)>, other: Vec<(At, Vec<Case>)>| {
+        let pairs = one.into_iter().zip(other);
+        let beside = pairs.map(|((at, mut cases), (_, more))| {
+            cases.extend(more);
+            (at, cases)
+        });
+        beside.collect()
+    };
+    grids.into_iter().reduce(both).unwrap_or_default()
 }
 
 /// All pairs that are admitted, and today's whether it is or not.

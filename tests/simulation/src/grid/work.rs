@@ -43,8 +43,8 @@ const ALLOWED_PERCENT: u64 = 125;
 const FUEL_PER_MS_MIN: u64 = 1_000_000;
 
 /// Devices that use all their time on a large task and then fail, one after the other, before a job may be
-/// over for it.
-const TIMES_OVER: u64 = 2;
+/// over for it: two, each with as much before it.
+const TIMES_OVER: u64 = 4;
 
 const RESULT_BYTES: usize = 8;
 

@@ -101,8 +101,8 @@ struct Run<'a> {
     /// When devices are ranked next.
     rank_due: Tick,
     workers: Vec<Worker>,
-    /// How long a device may have a replica, in milliseconds.
-    over_ms: u64,
+    /// How long a device may have a replica by itself, in milliseconds.
+    replica_ms: u64,
     /// Answers that each task needs.
     replicas: u8,
     /// Tasks without a verdict.
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         }
         Self {
             workers: vec![Worker::default(); grid.devices.len()],
-            over_ms: computing_ms(fuel_max(grid)),
+            replica_ms: computing_ms(fuel_max(grid)),
             grid,
             clock: Clock::default(),
             fleet,
@@ -555,10 +555,10 @@ impl<'a> Run<'a> {
         let given = self.dispatch.take_anew(&asker, now, find).ok()?;
         let takes_ms = given.expected_ms;
         let tuning = self.dispatch.tuning();
-        let timeouts = tuning.timeouts(backlog_ms.saturating_add(takes_ms));
+        let timeouts = tuning.timeouts(backlog_ms, takes_ms, self.replica_ms);
         Some(Held {
             id: given.id,
-            watch: Watch::start(now, backlog_ms, takes_ms, timeouts, self.over_ms),
+            watch: Watch::start(now, backlog_ms, takes_ms, timeouts),
             look: now,
         })
     }

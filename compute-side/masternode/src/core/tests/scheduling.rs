@@ -1,6 +1,6 @@
 //! The scheduler at work: who is asked, who is not, and who is asked as well.
 
-use super::world::{Habit, JOB, MAJORITY, World};
+use super::world::{Habit, JOB, MAJORITY, World, settings};
 use crate::core::{Challenge, Entry, Event, ReleaseCause, Tick};
 use quern_jobs_api::{Asking, Dealing, TaskStage, WaitingFor};
 use quern_primitives::{
@@ -73,11 +73,17 @@ fn a_task_whose_device_is_stale_is_given_to_another_one_as_well() {
     // Where no speed is known, nobody knows how long a task should take.
     benchmark(&mut world, 0, 100);
     world.ask(0, 1);
-    let stale_ms = world.settings.tuning.stale_ms_min.max(60_000);
+    let stale_ms = world.settings.tuning.stale_ms_min;
     let over_ms = world.settings.replica_ms(&world.ledger.job.submission);
     assert!(stale_ms < over_ms);
-    world.wait_alive(over_ms - 1_000, &[0]);
-    assert_eq!(added(&world), 1, "it is stale before its time is over");
+    world.wait_alive(stale_ms - 1_000, &[0]);
+    assert_eq!(
+        added(&world),
+        0,
+        "a task of a moment is stale after the least time"
+    );
+    world.wait_alive(1_000, &[0]);
+    assert_eq!(added(&world), 1, "and no later");
     // The other one was silent for long.
     world.hello(1);
     benchmark(&mut world, 1, 100);
@@ -118,7 +124,10 @@ fn a_replica_without_a_step_forward_has_its_device_asked_again() {
 
 #[test]
 fn a_replica_that_its_device_does_not_know_of_is_given_out_anew_once_it_was_asked() {
-    let mut world = World::new(2, Agreement::Single, &[1, 2, 3]);
+    // With T2 at its least another device would have it before.
+    let mut patient = settings();
+    patient.tuning.stale_ms_min = 60_000;
+    let mut world = World::with(patient, 2, Agreement::Single, &[1, 2, 3]);
     benchmark(&mut world, 0, 100);
     benchmark(&mut world, 1, 100);
     world.ask(0, 1);
@@ -244,6 +253,27 @@ fn who_falls_silent_with_three_tasks_that_others_do_before_that_is_found_rests()
         world.report(0);
         assert!(!rests(&world));
     }
+}
+
+#[test]
+fn who_is_heard_and_never_answers_rests_after_three_tasks_that_another_is_given_at_t2() {
+    let mut world = World::new(1, Agreement::Single, &[1, 2]);
+    benchmark(&mut world, 0, 100);
+    benchmark(&mut world, 1, 100);
+    let stale_ms = world.settings.tuning.stale_ms_min;
+    for number in 0..3 {
+        assert!(!rests(&world), "{number}");
+        if number > 0 {
+            world.add_job(JobId([100 + number; 32]));
+        }
+        world.ask(0, 1);
+        assert_eq!(world.workers[0].in_hand.len(), 1, "{number}");
+        world.wait_alive(stale_ms + 1_000, &[0, 1]);
+        world.ask(1, 1);
+        world.report(1);
+        world.ask(0, 0);
+    }
+    assert!(rests(&world));
 }
 
 #[test]

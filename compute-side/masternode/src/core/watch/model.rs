@@ -10,7 +10,6 @@ use proptest::prelude::*;
 struct Story {
     given_at: Tick,
     timeouts: Timeouts,
-    over_ms: u64,
     takes_ms: u64,
     /// When it should be answered, but for its time being over.
     expected: Tick,
@@ -25,7 +24,7 @@ struct Story {
 
 impl Story {
     fn over_at(&self) -> Tick {
-        self.given_at.plus_ms(self.over_ms)
+        self.given_at.plus_ms(self.timeouts.over_ms)
     }
 
     /// T2 after it was given, unless that was found already.
@@ -125,12 +124,11 @@ proptest! {
         (backlog_ms, takes_ms) in (ms(), ms()),
         happenings in prop::collection::vec((prop::option::of(stage()), 0u64..30), 0..60),
     ) {
-        let (mut now, timeouts) = (Tick(given_at), Timeouts { delayed_ms, stale_ms });
-        let mut watch = Watch::start(now, backlog_ms, takes_ms, timeouts, over_ms);
+        let (mut now, timeouts) = (Tick(given_at), Timeouts { delayed_ms, stale_ms, over_ms });
+        let mut watch = Watch::start(now, backlog_ms, takes_ms, timeouts);
         let mut story = Story {
             given_at: now,
             timeouts,
-            over_ms,
             takes_ms,
             expected: now.plus_ms(backlog_ms).plus_ms(takes_ms),
             stepped_at: now,
@@ -164,8 +162,8 @@ proptest! {
     fn whatever_a_device_tells_it_steps_forward_four_times_at_the_most(
         told in prop::collection::vec((stage(), 0u64..30), 0..60),
     ) {
-        let timeouts = Timeouts { delayed_ms: 1_000, stale_ms: u64::MAX };
-        let (mut now, mut watch) = (Tick(0), Watch::start(Tick(0), 0, 50, timeouts, u64::MAX));
+        let timeouts = Timeouts { delayed_ms: 1_000, stale_ms: u64::MAX, over_ms: u64::MAX };
+        let (mut now, mut watch) = (Tick(0), Watch::start(Tick(0), 0, 50, timeouts));
         let (mut steps, mut shifts) = (0, 0);
         for (stage, later_ms) in told {
             now = now.plus_ms(later_ms + 1);

@@ -25,10 +25,6 @@ use std::collections::BTreeMap;
 
 const TASKS: u32 = 2;
 
-/// T1 and T2 of every task, in milliseconds.
-const DELAYED_MS: u64 = 15_000;
-const STALE_MS: u64 = 60_000;
-
 /// What is due is done so much later at the most, in milliseconds.
 const CHECK_MS: u64 = 500;
 
@@ -46,6 +42,8 @@ const HEARTBEAT_S: u64 = 5;
 struct Story {
     world: World,
     agreement: Agreement,
+    /// T1 and T2 of every task, in milliseconds.
+    timeouts: (u64, u64),
     log: Vec<(Tick, Entry)>,
     deeds: Vec<Deed>,
     accounts: BTreeMap<DeviceId, AccountId>,
@@ -62,8 +60,9 @@ impl Story {
         let mut settings = settings();
         settings.tuning.delayed_percent = 0;
         settings.tuning.stale_percent = 0;
-        settings.tuning.delayed_ms_min = DELAYED_MS;
-        settings.tuning.stale_ms_min = STALE_MS;
+        let (delayed_ms, stale_ms) = scene.timeouts;
+        settings.tuning.delayed_ms_min = delayed_ms;
+        settings.tuning.stale_ms_min = stale_ms;
         let mut world = World::with(settings, TASKS, scene.agreement, &[]);
         world.ledger.takes = false;
         let mut story = Self {
@@ -74,6 +73,7 @@ impl Story {
             lives: vec![],
             before: world.now,
             agreement: scene.agreement,
+            timeouts: scene.timeouts,
             world,
         };
         story.take_log();
@@ -265,7 +265,7 @@ impl Story {
         let has_lost = match did {
             Some(Did::Came(named)) => !named.contains(&id),
             Some(Did::Spoke(_) | Did::GaveBack(..)) => {
-                let since = facts.unnamed_since(id, holder, (DELAYED_MS, STALE_MS));
+                let since = facts.unnamed_since(id, holder, self.timeouts);
                 since.is_some_and(|since| has_passed(since, TEN_SECONDS_MS, now))
             }
             _ => false,
@@ -486,7 +486,7 @@ impl Story {
         }
         for (replica, holder) in &holders {
             self.check_held(facts, id_of(task, *replica), holder, deed)?;
-            let is_stale = has_passed(holder.since, STALE_MS + CHECK_MS, now);
+            let is_stale = has_passed(holder.since, self.timeouts.1 + CHECK_MS, now);
             let is_rescued = states.len() > facts.first_replicas();
             prop_assert!(
                 !is_stale || is_rescued,
@@ -511,7 +511,8 @@ impl Story {
         prop_assert!(!has_passed(last, 17_000 + CHECK_MS, now) || now.0 == u64::MAX);
         let spoke = deed.filter(|it| it.by == holder.device && it.log > holder.place);
         if spoke.is_some_and(|it| matches!(it.did, Did::Spoke(_) | Did::GaveBack(..))) {
-            let late = (DELAYED_MS + CHECK_MS, STALE_MS + CHECK_MS);
+            let (delayed_ms, stale_ms) = self.timeouts;
+            let late = (delayed_ms + CHECK_MS, stale_ms + CHECK_MS);
             let since = facts.unnamed_since(id, holder, late);
             let is_lost = since.is_some_and(|since| has_passed(since, TEN_SECONDS_MS, now));
             prop_assert!(!is_lost, "{id:?} is lost");

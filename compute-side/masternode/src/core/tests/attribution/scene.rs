@@ -2,6 +2,7 @@
 
 use crate::core::tests::world::{Habit, MAJORITY};
 use proptest::prelude::*;
+use quern_grid::Tuning;
 use quern_primitives::{device::History, job::Agreement};
 use quern_protocol::HandBackReason;
 
@@ -66,6 +67,8 @@ pub(super) fn happens() -> impl Strategy<Value = Happens> {
 #[derive(Clone, Debug)]
 pub(super) struct Scene {
     pub(super) agreement: Agreement,
+    /// T1 and T2 of every task, in milliseconds.
+    pub(super) timeouts: (u64, u64),
     /// The devices, each with its account, whether it is trusted, and how many faults the chain remembers.
     pub(super) devices: Vec<(u8, bool, u32)>,
 }
@@ -79,7 +82,16 @@ pub(super) fn scene() -> impl Strategy<Value = Scene> {
         1 => prop::collection::vec(device.clone(), 1),
         9 => prop::collection::vec(device, 2..7),
     ];
-    (agreement, devices).prop_map(|(agreement, devices)| Scene { agreement, devices })
+    // Those of today, longer ones, and both at once: T1 before half, T2 before two thirds of what a replica has here.
+    let usual = Tuning::default();
+    let usual = (usual.delayed_ms_min, usual.stale_ms_min);
+    let timeouts = prop_oneof![Just(usual), Just((5_000, 40_000)), Just((25_000, 25_000))];
+    let all = (agreement, timeouts, devices);
+    all.prop_map(|(agreement, timeouts, devices)| Scene {
+        agreement,
+        timeouts,
+        devices,
+    })
 }
 
 /// As the chain remembers it: many faults have an accepted answer after them.

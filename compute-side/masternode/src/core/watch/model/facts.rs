@@ -30,13 +30,12 @@ struct Facts {
     /// How long its device still computes what it held before, and then this one.
     should_take_ms: [u64; 2],
     timeouts: Timeouts,
-    over_ms: u64,
     all: Vec<(Tick, Fact)>,
 }
 
 impl Facts {
     fn over_at(&self) -> Tick {
-        self.given_at.plus_ms(self.over_ms)
+        self.given_at.plus_ms(self.timeouts.over_ms)
     }
 
     fn stale_at(&self) -> Tick {
@@ -201,11 +200,11 @@ proptest! {
         should_take_ms in [ms(), ms()],
         happenings in prop::collection::vec(happens(), 0..40),
     ) {
-        let (mut now, timeouts) = (Tick(given_at), Timeouts { delayed_ms, stale_ms });
+        let (mut now, timeouts) = (Tick(given_at), Timeouts { delayed_ms, stale_ms, over_ms });
         let [backlog_ms, takes_ms] = should_take_ms;
-        let mut watch = Watch::start(now, backlog_ms, takes_ms, timeouts, over_ms);
+        let mut watch = Watch::start(now, backlog_ms, takes_ms, timeouts);
         let all = vec![];
-        let mut facts = Facts { given_at: now, should_take_ms, timeouts, over_ms, all };
+        let mut facts = Facts { given_at: now, should_take_ms, timeouts, all };
         for happening in happenings {
             facts.compare(&watch, now)?;
             let (fact, passes_ms) = match happening {
