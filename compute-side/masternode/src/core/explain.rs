@@ -212,8 +212,8 @@ impl Core {
         })
     }
 
-    /// The job of which a device would get something next. What is too old of what the chain said of it is not looked
-    /// at: it is of the block in which the device asks.
+    /// The job of which a device would get something next, if it asked now: so what the chain said of it is new
+    /// enough for every job.
     fn served_next(
         &self,
         now: Tick,
