@@ -71,7 +71,8 @@ pub struct DeviceFacts {
 /// never more than is bonded. Who disputes loses what it put up itself, whatever was set since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stakes {
-    /// What a masternode loses for a lie, if its bond is as large.
+    /// What a masternode loses for a lie, if its bond is as large; for a batch that falls as much as that spends,
+    /// if that is more.
     pub masternode_slash: Amount,
     /// What a worker loses for two answers of one of its devices, if its bond is as large.
     pub device_slash: Amount,

@@ -323,7 +323,9 @@ pub(crate) fn convict_batch(facts: &Facts, offence: Offence) -> Result<Ruling, R
         offence,
         place: Place::Batch(batch.sequence),
         strike: Some(batch.sequence),
-        sentences: sentences.map(|member| sentence_of(facts, member)).collect(),
+        sentences: sentences
+            .map(|member| sentence_of(facts, member, batch.spent))
+            .collect(),
     }))
 }
 
@@ -334,16 +336,19 @@ pub(crate) fn convict_member<'a>(
     offence: Offence,
     place: Place,
 ) -> Ruling {
+    let strike = match place {
+        Place::Batch(sequence) => Some(sequence),
+        Place::Signer(_) | Place::Receipt(_) | Place::Replica(..) | Place::Report(..) => None,
+    };
+    let batch = facts.batch.as_ref().filter(|_| strike.is_some());
+    let spent = batch.map_or(0, |batch| batch.spent);
     Ruling::Convicted(Conviction {
         offence,
-        strike: match place {
-            Place::Batch(sequence) => Some(sequence),
-            Place::Signer(_) | Place::Receipt(_) | Place::Replica(..) | Place::Report(..) => None,
-        },
+        strike,
         place,
         sentences: member
             .into()
-            .map(|member| sentence_of(facts, member))
+            .map(|member| sentence_of(facts, member, spent))
             .into_iter()
             .collect(),
     })
@@ -383,10 +388,13 @@ pub(crate) fn unfounded(facts: &Facts) -> Ruling {
     ))
 }
 
-fn sentence_of(facts: &Facts, member: &Member) -> Sentence {
+/// A masternode pays as much as what it had settled falsely would have spent, or what the council has set if that
+/// is more.
+fn sentence_of(facts: &Facts, member: &Member, spent: Amount) -> Sentence {
     let stakes = &facts.stakes;
+    let slash = stakes.masternode_slash.max(spent);
     Sentence {
         guilty: Guilty::Masternode(member.account.clone()),
-        penalty: Penalty::of(member.bond, stakes.masternode_slash, stakes.winner_permille),
+        penalty: Penalty::of(member.bond, slash, stakes.winner_permille),
     }
 }

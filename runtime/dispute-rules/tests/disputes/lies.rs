@@ -2,7 +2,7 @@
 
 use crate::{
     honest::{ruled, step_of, summed},
-    world::{DEVICES, HERE, SEQUENCE, World, batch_of, device_key, honest, member},
+    world::{DEVICES, HERE, SEQUENCE, SLASH, World, batch_of, device_key, honest, member},
 };
 use codec::Encode;
 use quern_dispute_rules::{
@@ -59,10 +59,8 @@ pub(crate) fn assert_batch_struck(ruling: Result<Ruling, Refusal>, expected: Off
     };
     assert_eq!(conviction.strike, Some(SEQUENCE));
     for sentence in conviction.sentences {
-        assert_eq!(
-            (sentence.penalty.winner, sentence.penalty.burnt),
-            (350, 350)
-        );
+        let penalty = sentence.penalty;
+        assert_eq!((penalty.winner, penalty.burnt), (SLASH / 2, SLASH / 2));
     }
 }
 
@@ -124,6 +122,26 @@ fn a_verdict_that_the_rules_do_not_give_strikes_its_batch() {
         let ruling = first_verdict(&with_verdict(change));
         assert_batch_struck(ruling, Offence::Verdict(lie));
     }
+}
+
+#[test]
+fn a_batch_that_falls_costs_as_much_as_it_spends_if_that_is_more_and_no_more_than_the_bond() {
+    let mut world = with_verdict(|it| it.price += 1);
+    let costs = |world: &World| {
+        let Ok(Ruling::Convicted(conviction)) = first_verdict(world) else {
+            unreachable!()
+        };
+        let sentences = conviction.sentences.iter();
+        sentences.map(|it| it.penalty.slash()).collect::<Vec<_>>()
+    };
+    let spent = world.facts.batch.as_ref().unwrap().spent;
+    assert!(spent > 1);
+    world.facts.stakes.masternode_slash = spent - 1;
+    assert_eq!(costs(&world), [spent, spent]);
+    world.facts.stakes.masternode_slash = spent + 1;
+    assert_eq!(costs(&world), [spent + 1, spent + 1]);
+    world.facts.group[1].bond = spent / 2;
+    assert_eq!(costs(&world), [spent + 1, spent / 2]);
 }
 
 #[test]

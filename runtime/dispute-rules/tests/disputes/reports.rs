@@ -3,7 +3,7 @@
 use crate::{
     honest::{false_report, ruled},
     lies::{UNANIMOUS, accounts, offence},
-    world::{ELSEWHERE, HERE, JOB, World, answer, honest, member, node},
+    world::{BOND, ELSEWHERE, HERE, JOB, SLASH, World, answer, honest, member, node},
 };
 use quern_dispute_rules::{
     Ed25519, Evidence, Refusal, Ruling, decide,
@@ -69,7 +69,7 @@ fn a_referee_that_most_of_its_group_contradict_pays_alone_and_the_batch_stands()
     assert_eq!(conviction.place, Place::Report(TASK, member(1)));
     let penalty = conviction.sentences[0].penalty;
     // All that a masternode's lie costs, and to the winner what a device's would bring.
-    assert_eq!((penalty.winner, penalty.burnt), (15, 685));
+    assert_eq!((penalty.winner, penalty.burnt), (15, SLASH - 15));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn no_member_is_convicted_by_fewer_than_more_than_half_of_its_group_nor_by_its_o
         let group = group.map(|place| Member {
             account: member(place),
             node: node(place).public(),
-            bond: 1_000,
+            bond: BOND,
         });
         world.facts.group = group.collect();
         let words = signed(report(0), &places);

@@ -13,7 +13,7 @@ use quern_job_rules::{
 };
 use quern_joblog::{Entry, LogBuilder, OutputPlace, RefereeWord, ReleaseCause, SignedBlock, Way};
 use quern_primitives::{
-    amount::Amount,
+    amount::{Amount, BYTECHIP},
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::{Class, RecordChange},
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey},
@@ -569,6 +569,10 @@ pub(crate) fn lanes_for(job: &Job, by: &AccountId, task: u32, replica: u8) -> u8
     its.next().unwrap()
 }
 
+/// What each member has bonded, and what a lie of one costs: more than any batch spends here.
+pub(crate) const BOND: Amount = 1_000 * BYTECHIP;
+pub(crate) const SLASH: Amount = 700 * BYTECHIP;
+
 fn facts(job: Job) -> Facts {
     Facts {
         genesis: HERE,
@@ -579,7 +583,7 @@ fn facts(job: Job) -> Facts {
             .map(|it| Member {
                 account: member(it),
                 node: node(it).public(),
-                bond: 1_000,
+                bond: BOND,
             })
             .collect(),
         referees: (0..3).map(|it| node(it).public()).collect(),
@@ -588,7 +592,7 @@ fn facts(job: Job) -> Facts {
         lane_seed: Some(LANE_SEED),
         seed: Some(SEED),
         stakes: Stakes {
-            masternode_slash: 700,
+            masternode_slash: SLASH,
             device_slash: 20,
             wrong_answer_slash: 30,
             dispute_bond: 11,

@@ -21,7 +21,7 @@ use slashes::{convict_batch, convict_member, convict_worker, prove, slash_master
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Disputes of one batch that may be open.
-const OPEN_PER_BATCH_MAX: usize = 64;
+const OPEN_PER_BATCH_MAX: usize = 4_096;
 
 /// So many masternodes must say the same at the least, that somebody pays for it.
 const VOICES_LEAST: usize = 2;
@@ -356,7 +356,7 @@ fn of_signed(
             prove(ledger, job, Place::Report(*task, guilty.clone()))?;
             // Who says so of others gets no more than for a device's answer.
             let most = ledger.params.bond;
-            slash_masternodes(ledger, who, std::slice::from_ref(&guilty), most);
+            slash_masternodes(ledger, who, std::slice::from_ref(&guilty), 0, most);
             groups::convicted(ledger, job, &guilty);
             Ok(())
         }

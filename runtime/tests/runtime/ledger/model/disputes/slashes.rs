@@ -19,7 +19,7 @@ pub(super) fn convict_member(
     place: Place,
 ) -> Result<(), Refusal> {
     prove(ledger, job, place)?;
-    slash_masternodes(ledger, winner, std::slice::from_ref(guilty), Amount::MAX);
+    slash_masternodes(ledger, winner, std::slice::from_ref(guilty), 0, Amount::MAX);
     groups::convicted(ledger, job, guilty);
     Ok(())
 }
@@ -56,7 +56,8 @@ pub(super) fn convict_batch(
     let guilty =
         members.filter(|(place, (who, _))| *who == settled.by || certified.contains(place));
     let guilty: Vec<AccountId> = guilty.map(|(_, (who, _))| who.clone()).collect();
-    slash_masternodes(ledger, winner, &guilty, Amount::MAX);
+    let spent = settled.certified.batch.spent;
+    slash_masternodes(ledger, winner, &guilty, spent, Amount::MAX);
     ledger.disputes.proved.insert((*job, Place::Batch(batch)));
     batches::strike(ledger, job, batch);
 }
@@ -69,15 +70,17 @@ fn part(ledger: &Ledger, slash: Amount, is_guilty: bool) -> Amount {
     }
 }
 
-/// The winner gets a part of so much of each slash at the most.
+/// Each loses a masternode's bond, or what the batch that falls has spent if that is more. The winner gets a part
+/// of so much of each slash at the most.
 pub(super) fn slash_masternodes(
     ledger: &mut Ledger,
     winner: &AccountId,
     guilty: &[AccountId],
+    spent: Amount,
     rewarded: Amount,
 ) {
     for who in guilty {
-        let slash = ledger.params.masternode_bond;
+        let slash = ledger.params.masternode_bond.max(spent);
         let slash = slash.min(ledger.roster.held(who));
         let paid = part(ledger, slash.min(rewarded), guilty.contains(winner));
         ledger.roster.take(who, slash);
