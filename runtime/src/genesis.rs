@@ -5,7 +5,7 @@ use crate::{
     BabeConfig, BalancesConfig, BytechipConfig, CouncilMembersConfig, ParamsConfig, RosterConfig,
     RuntimeGenesisConfig, SessionConfig, SessionKeys, configs::consensus::EPOCH_CONFIGURATION,
 };
-use alloc::{string::ToString, vec::Vec};
+use alloc::{string::ToString, vec, vec::Vec};
 use frame_support::build_struct_json_patch;
 use quern_primitives::{AccountId, Amount, BlockNumber, amount::BYTECHIP, params::Parameter};
 use serde_json::Value;
@@ -31,9 +31,6 @@ pub const BOND: Amount = Parameter::BondPerMasternode.row().first;
 /// By how much finality goes on before a batch is final, in every preset: short, because who develops
 /// waits for it, and nobody's money is at stake.
 pub const WINDOW: BlockNumber = 5;
-
-/// Masternodes of a job in the preset of several: one may fail, and two still certify.
-pub const GROUP: u8 = 3;
 
 /// The accounts that have money in every preset.
 const ENDOWED: [Sr25519Keyring; 12] = [
@@ -62,20 +59,17 @@ const DAVE: Operator = (Sr25519Keyring::Dave, Ed25519Keyring::Dave);
 /// The preset of this name as JSON: what differs from the default genesis.
 pub fn preset(name: &str) -> Option<Vec<u8>> {
     let patch = match name {
-        DEV => patch(&[ALICE], &[]),
-        LOCAL => patch(
-            &[ALICE, BOB, CHARLIE, DAVE],
-            &[(Parameter::GroupSize, GROUP.into())],
-        ),
+        DEV => patch(&[ALICE]),
+        LOCAL => patch(&[ALICE, BOB, CHARLIE, DAVE]),
         _ => return None,
     };
     Some(patch.to_string().into_bytes())
 }
 
 /// The genesis of a chain with these operators: masternodes from the first block and members of
-/// the council, the first of them the treasurer. So much of what the council sets is otherwise than on a new
-/// chain, beside the window.
-fn patch(operators: &[Operator], set: &[(Parameter, Amount)]) -> Value {
+/// the council, the first of them the treasurer. Of what the council sets the window alone is otherwise than on a
+/// new chain.
+fn patch(operators: &[Operator]) -> Value {
     let accounts: Vec<AccountId> = operators
         .iter()
         .map(|(account, _)| account.to_account_id())
@@ -106,11 +100,7 @@ fn patch(operators: &[Operator], set: &[(Parameter, Amount)]) -> Value {
             members: BoundedVec::truncate_from(accounts.clone()),
         },
         params: ParamsConfig {
-            values: [(Parameter::Window, WINDOW.into())]
-                .iter()
-                .chain(set)
-                .map(|(parameter, value)| (parameter.row().name.into(), *value))
-                .collect()
+            values: vec![(Parameter::Window.row().name.into(), WINDOW.into())]
         },
         roster: RosterConfig {
             masternodes: accounts,

@@ -197,7 +197,7 @@ table! {
     BondPerMasternode bond_per_masternode: Amount, "bond-per-masternode", Money,
         1, MASTERNODE_BOND_FIRST, MASTERNODE_BOND_MOST,
         "What an operator's bond must be for its masternode to be given jobs.";
-    GroupSize group_size: u8, "group-size", Masternodes, 1, 1, 7,
+    GroupSize group_size: u8, "group-size", Masternodes, 1, 3, 7,
         "So many masternodes are drawn for a job, if there are as many; more than half certify a batch.";
     Stall stall_blocks: BlockNumber, "stall", Blocks, 15, 150, 43_200,
         "By how much the chain's clock of finality goes on without a batch before another takes over.";

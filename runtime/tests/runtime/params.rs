@@ -8,7 +8,7 @@ use quern_primitives::{
 use quern_runtime::{
     Block, Params, Runtime, RuntimeCall, Workforce,
     apis::runtime_decl_for_quern_api::QuernApi,
-    genesis::{DEV, LOCAL, PRESETS, WINDOW},
+    genesis::{DEV, PRESETS, WINDOW},
 };
 use sp_keyring::Sr25519Keyring::{Alice, Bob};
 
@@ -17,17 +17,11 @@ fn asked() -> params::Params {
 }
 
 #[test]
-fn every_preset_begins_with_the_first_values_a_short_window_and_groups_that_its_masternodes_make() {
+fn every_preset_begins_with_the_first_values_and_a_short_window() {
     for preset in PRESETS {
         let mut chain = Chain::start(preset);
-        // Of a single masternode no group of three can be drawn.
-        let group_size = match preset {
-            LOCAL => 3,
-            _ => params::Params::FIRST.group_size,
-        };
         let expected = params::Params {
             window_blocks: WINDOW,
-            group_size,
             ..params::Params::FIRST
         };
         assert_eq!(chain.read(asked), expected);

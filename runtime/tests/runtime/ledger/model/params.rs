@@ -53,7 +53,7 @@ impl Default for Numbers {
             // As in the presets.
             window: 5,
             masternode_bond: 1_000_000_000_000,
-            group: 1,
+            group: 3,
             stall: 150,
             dispute_bond: 5_000_000_000,
             winner: 500,
