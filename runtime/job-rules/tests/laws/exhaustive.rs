@@ -1,4 +1,5 @@
-//! Every remainder there is with the terms of a new chain: for all splits, payouts + shares + refunds = escrow.
+//! Every remainder there is, with the terms of a new chain and with all others that the council may set: for all
+//! splits, payouts + shares + refunds = escrow.
 //!
 //! Why finitely many numbers are enough. Write what is spent as `s = 10 q + r` with `r < 10`. Then
 //! exactly
@@ -36,7 +37,7 @@ use quern_primitives::{
     ids::{AccountId, Digest, JobId},
     job::{Agreement, ByteLevel, Job, Prices, Submission},
     limits::REPLICAS_PER_TASK_MAX,
-    params::{Params, Terms},
+    params::{Parameter, Params, SHARES_PERMILLE_MAX, Terms},
 };
 use sp_core::U256;
 use std::collections::BTreeMap;
@@ -152,6 +153,50 @@ fn what_is_rounded_depends_on_the_class_alone() {
             assert_eq!(split.treasury(), times + least.treasury());
         }
     }
+}
+
+/// The same for all shares of workers and operators that the council may set together: what is rounded depends on
+/// the spent amount modulo a thousand, so these are all classes there are.
+#[test]
+fn every_share_that_the_council_may_set_splits_every_class_into_all_of_its_parts() {
+    let (workers, operators) = (
+        Parameter::WorkersShare.row(),
+        Parameter::OperatorsShare.row(),
+    );
+    let mut pairs = 0u32;
+    for w in workers.least..=workers.most {
+        for o in operators.least..=operators.most.min(SHARES_PERMILLE_MAX - w) {
+            let terms = Terms {
+                workers_permille: w as u16,
+                operators_permille: o as u16,
+                ..Terms::FIRST
+            };
+            for spent in 0..1_000 {
+                let bounty = pay::bounty(spent, terms);
+                assert_eq!(bounty, spent * w / 1_000, "{w} and {o} of {spent}");
+                let split = Split::of(spent, bounty, terms).unwrap();
+                let parts = (split.workers(), split.operators(), split.treasury());
+                let part = spent * o / 1_000;
+                let rest = spent - bounty - part;
+                assert_eq!(parts, (bounty, part, rest), "{w} and {o} of {spent}");
+            }
+            // And each thousand more of it is the shares themselves, up to the largest amounts.
+            for times in [1, 999, (Amount::MAX - 999) / 1_000] {
+                for class in [0, 1, 499, 999] {
+                    let bounty = pay::bounty(class, terms);
+                    let least = Split::of(class, bounty, terms).unwrap();
+                    let (spent, bounty) = (1_000 * times + class, w * times + bounty);
+                    assert_eq!(pay::bounty(spent, terms), bounty);
+                    let split = Split::of(spent, bounty, terms).unwrap();
+                    assert_eq!(split.operators(), o * times + least.operators());
+                    let rest = (1_000 - w - o) * times + least.treasury();
+                    assert_eq!(split.treasury(), rest);
+                }
+            }
+            pairs += 1;
+        }
+    }
+    assert_eq!(pairs, 79_326);
 }
 
 fn prices(gigafuel: Amount, task_min: Amount, replica_permille: u32, level: u32) -> Prices {
