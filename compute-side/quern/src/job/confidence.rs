@@ -127,14 +127,20 @@ pub(crate) fn agreement_in_words(agreement: Agreement) -> String {
     }
 }
 
-/// How many masternodes compute a task on which devices differ.
-pub(crate) fn referees_in_words(referees: Referees) -> &'static str {
-    match referees {
+/// When masternodes compute a task themselves, and how many do.
+pub(crate) fn referees_in_words(agreement: Agreement, referees: Referees) -> String {
+    let when = match agreement {
+        Agreement::Unanimous | Agreement::Adaptive => "where devices differ",
+        // These count answers; what ends the job is believed of no device.
+        Agreement::Single | Agreement::Majority { .. } => "where the program is said to fail",
+    };
+    let who = match referees {
         Referees::One => "one masternode computes the task",
         Referees::Three => {
             "three masternodes of the job's group compute the task, or as many as it has, and two of them must say the same"
         }
-    }
+    };
+    format!("{when}, {who}")
 }
 
 #[cfg(test)]

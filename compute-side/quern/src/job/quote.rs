@@ -18,6 +18,7 @@ use crate::{
 };
 use clap::Args;
 use quern_confidence::{Bound, Search, Statement, accounts_for};
+use quern_grid::replication::FailureProbability;
 use quern_job_rules::quote::QuoteError;
 use quern_jobs_api::Asking;
 use quern_ledger::{ChainError, State};
@@ -128,14 +129,7 @@ pub(crate) async fn price(
     };
     let (terms, offer) = match spec.certainty {
         Certainty::Agreement(agreement) => pricing.with(agreement).await?,
-        Certainty::FailureAtMost(accepted) => {
-            // What a task costs is known once the number of replicas is.
-            let asked = devices_for(state, &spec, Agreement::Single, 0).await?;
-            let found = Found::of(plan.count(), accepted, &asked.grids)?;
-            let (terms, mut offer) = pricing.with(found.agreement()).await?;
-            offer.certainty = Some(found);
-            (terms, offer)
-        }
+        Certainty::FailureAtMost(accepted) => pricing.failing_at_most(accepted).await?,
         Certainty::WrongAtMost(accepted) => pricing.within(Bound::new(accepted.get())?).await?,
     };
     Ok(Priced {
@@ -188,6 +182,27 @@ impl Pricing<'_> {
             Some(error) if refused.least.is_none() => error,
             _ => refused.into(),
         })
+    }
+
+    /// The job with as many replicas as its largest failure probability takes, by the devices that have bonded enough
+    /// for what a task costs then. That is known once the number of replicas is: so devices are asked for again until
+    /// a task costs no more than what they were asked for. Each time it costs more, as it has more replicas, and
+    /// of these there are only so many.
+    async fn failing_at_most(
+        &self,
+        accepted: FailureProbability,
+    ) -> anyhow::Result<(Terms, Offer)> {
+        let mut task = 0;
+        loop {
+            let asked = devices_for(self.state, self.spec, Agreement::Single, task).await?;
+            let found = Found::of(self.plan.count(), accepted, &asked.grids)?;
+            let (terms, mut offer) = self.with(found.agreement()).await?;
+            if offer.quote.task <= task {
+                offer.certainty = Some(found);
+                return Ok((terms, offer));
+            }
+            task = offer.quote.task;
+        }
     }
 
     /// The job with this agreement.
@@ -345,10 +360,7 @@ impl Output for Offer {
                 grouped(self.fuel_per_task_max),
                 Size(self.memory_bytes_max)
             ),
-            format!(
-                "where devices differ, {}",
-                confidence::referees_in_words(self.referees)
-            ),
+            confidence::referees_in_words(self.agreement, self.referees),
             of_class(self.class).to_owned(),
         ];
         lines.extend(self.certainty.as_ref().map(Found::in_words));
@@ -442,7 +454,7 @@ mod tests {
         let text = offer.people();
         for words in [
             "10 tasks of 3 MiB input, 3 devices each, of which 2 must agree",
-            "where devices differ, three masternodes",
+            "where the program is said to fail, three masternodes",
             "class portable: on any device",
             "at most 100 BC in all (10 BC a task): 70 BC to workers, 30 BC to the network",
             "hard cap",

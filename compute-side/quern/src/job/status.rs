@@ -137,10 +137,7 @@ impl Output for Shown {
             ("replicas", agreement_in_words(submission.agreement)),
             (
                 "referees",
-                format!(
-                    "where devices differ, {}",
-                    referees_in_words(submission.referees)
-                ),
+                referees_in_words(submission.agreement, submission.referees),
             ),
             ("program", submission.program.to_string()),
             (
