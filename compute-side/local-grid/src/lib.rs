@@ -154,6 +154,7 @@ pub struct LocalGrid {
     pub masternode: Option<Part>,
     /// The workers, in the order of [`WORKERS`].
     pub workers: Vec<GridWorker>,
+    lacks_workers: bool,
 }
 
 impl LocalGrid {
@@ -195,6 +196,11 @@ impl LocalGrid {
     /// The URL of the masternode's Jobs API.
     pub fn jobs_api(&self) -> &str {
         &self.jobs_api
+    }
+
+    /// Whether some worker was not connected to the masternode within a minute of its start. Its log says why.
+    pub fn lacks_workers(&self) -> bool {
+        self.lacks_workers
     }
 
     /// Where everything of the grid is kept.

@@ -51,6 +51,8 @@ struct Started {
     masternode: Option<Part>,
     jobs_api: String,
     workers: Vec<GridWorker>,
+    /// Whether some worker was not connected in time.
+    lacks_workers: bool,
 }
 
 /// Starts the parts and waits until they are ready. If `stop` resolves earlier, or a part fails, what
@@ -101,6 +103,7 @@ pub(crate) async fn start<S>(
         node,
         masternode: started.masternode,
         workers: started.workers,
+        lacks_workers: started.lacks_workers,
     }))
 }
 
@@ -151,8 +154,9 @@ async fn start_rest(
         progress("waiting for the workers to connect");
         let (jobs_api, workers) = (started.jobs_api.as_str(), started.workers.len());
         let connected = masternode.wait_until(async || connected(jobs_api, workers).await);
-        if let Ok(connected) = tokio::time::timeout(CONNECT_PATIENCE, connected).await {
-            connected?;
+        match tokio::time::timeout(CONNECT_PATIENCE, connected).await {
+            Ok(connected) => connected?,
+            Err(_) => started.lacks_workers = true,
         }
     }
     Ok(())
@@ -246,12 +250,15 @@ fn start_masternode(programs: &Programs, plan: &Plan, node_url: &str) -> Result<
     Ok(Part::start("masternode", program, arguments, log)?)
 }
 
-/// What the operator's masternode published of itself.
+/// What the operator's masternode published of itself, and answers at. In a grid that goes on the chain first
+/// tells where it was before.
 async fn published(chain: &Chain, operator: &Account) -> Option<MasternodeView> {
     let masternodes = chain.at_finalised().await.ok()?.masternodes().await.ok()?;
-    masternodes
+    let view = masternodes
         .into_iter()
-        .find(|view| view.account == operator.id() && !view.jobs_api.is_empty())
+        .find(|view| view.account == operator.id() && !view.jobs_api.is_empty())?;
+    connected(&String::from_utf8_lossy(&view.jobs_api), 0).await?;
+    Some(view)
 }
 
 /// Accounts with bonds and registered devices, in the order of the workers.

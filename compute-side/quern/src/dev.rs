@@ -45,6 +45,9 @@ struct Grid {
     folder: PathBuf,
     /// Whether it ran before this command.
     already_running: bool,
+    /// Whether some worker was not connected when the others were waited for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    lacks_workers: bool,
     node_url: String,
     jobs_api: String,
     processes: Vec<ProcessRow>,
@@ -119,8 +122,12 @@ async fn up(context: &Context, args: &UpArgs) -> anyhow::Result<()> {
     let Some(running) = started? else {
         bail!("told to stop; what had started is ended");
     };
+    let lacks_workers = running.lacks_workers();
     let record = running.leave_running()?;
-    context.show(&grid(context, folder, record, false))
+    context.show(&Grid {
+        lacks_workers,
+        ..grid(context, folder, record, false)
+    })
 }
 
 fn folder(context: &Context, args: &FolderArgs) -> anyhow::Result<PathBuf> {
@@ -145,6 +152,7 @@ fn grid(context: &Context, folder: PathBuf, record: Record, already_running: boo
         folder,
         folder_option,
         already_running,
+        lacks_workers: false,
         processes: record.processes.iter().map(row).collect(),
         node_option: if found {
             String::new()
@@ -159,8 +167,15 @@ fn grid(context: &Context, folder: PathBuf, record: Record, already_running: boo
 impl Output for Grid {
     fn people(&self) -> String {
         let head = match self.already_running {
-            true => "the grid is running already",
-            false => "the grid is running, and stays so until `quern dev down`",
+            true => {
+                let workers = self.processes.iter();
+                let workers = workers.filter(|process| process.name.starts_with("worker"));
+                format!(
+                    "the grid is running already, with {}",
+                    counted(workers.count(), "worker")
+                )
+            }
+            false => "the grid is running, and stays so until `quern dev down`".into(),
         };
         let facts = fields(&[
             ("node", self.node_url.clone()),
@@ -168,8 +183,12 @@ impl Output for Grid {
             ("logs", self.folder.display().to_string()),
         ]);
         let (node, folder) = (&self.node_option, &self.folder_option);
+        let lacking = match self.lacks_workers {
+            true => "\n! not all workers are connected yet; their logs say why",
+            false => "",
+        };
         format!(
-            "{head}\n{facts}\n\nnext:\n  \
+            "{head}{lacking}\n{facts}\n\nnext:\n  \
              quern{node} --account {OWNER} wallet balance\n  \
              quern{node} --account {OWNER} job submit --program FILE.wasm --input FILE --split lines --wait --output RESULT\n  \
              quern dev status{folder}"
@@ -244,6 +263,7 @@ mod tests {
         let grid = Grid {
             folder: "grid".into(),
             already_running: true,
+            lacks_workers: false,
             node_url: "ws://127.0.0.1:9944".into(),
             jobs_api: "ws://127.0.0.1:9955".into(),
             processes: running.iter().map(row).collect(),

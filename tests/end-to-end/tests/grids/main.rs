@@ -17,4 +17,5 @@ mod programs;
 mod quarantine;
 mod referee;
 mod refusals;
+mod restarted;
 mod seven;
