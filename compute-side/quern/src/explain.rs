@@ -87,6 +87,9 @@ enum ExplainError {
 #[derive(Debug, Serialize)]
 struct Unscheduled {
     job: JobId,
+    /// The task that was asked about, of which no scheduler knows more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<TaskIndex>,
     #[serde(flatten)]
     state: JobState,
     reasons: Vec<Reason>,
@@ -141,7 +144,7 @@ async fn scheduler(
         }
         let Some(account) = known.state.coordinator().cloned() else {
             let impasse = crate::job::impasse_of(&chain, job, &known.state).await;
-            let unscheduled = Unscheduled::new(job, known.state, impasse);
+            let unscheduled = Unscheduled::new((job, task), known.state, impasse);
             return Ok(Scheduler::Nowhere(unscheduled));
         };
         let views = state.masternodes().await?;
@@ -154,7 +157,11 @@ async fn scheduler(
 }
 
 impl Unscheduled {
-    fn new(job: JobId, state: JobState, impasse: Option<Impasse>) -> Self {
+    fn new(
+        (job, task): (JobId, Option<TaskIndex>),
+        state: JobState,
+        impasse: Option<Impasse>,
+    ) -> Self {
         let rule = Rule::CoordinatorNotDrawn;
         let reasons = match state.is_open() {
             true => vec![Reason {
@@ -173,6 +180,12 @@ impl Unscheduled {
             | JobState::Settling { .. } => None,
             JobState::Completed {
                 end: JobEnd::AllSettled,
+            } if task.is_some() => Some(format!(
+                "no scheduler keeps the tasks of a job that is over: `quern job receipts {job}` saves what was \
+                 found of each, in which batch and who was paid, and `quern verify FILE` checks it"
+            )),
+            JobState::Completed {
+                end: JobEnd::AllSettled,
             } => Some(format!(
                 "`quern job result {job} --output FILE` fetches its results while its coordinator \
                  keeps them, `quern job receipts {job}` what was paid for them"
@@ -184,6 +197,7 @@ impl Unscheduled {
         };
         Self {
             job,
+            task,
             state,
             reasons,
             impasse,
@@ -221,6 +235,7 @@ impl Output for Unscheduled {
             format!("waits for nothing: {state}")
         });
         let mut lines = vec![line, format!("job  {}", self.job)];
+        lines.extend(self.task.map(|task| format!("task {task}")));
         lines.extend(self.reasons.iter().filter_map(|reason| reason.next.clone()));
         lines.extend(self.advice.clone());
         lines.join("\n")
@@ -236,7 +251,7 @@ mod tests {
     #[test]
     fn a_job_without_a_scheduler_says_why() {
         let job = JobId([1; 32]);
-        let unscheduled = |state| Unscheduled::new(job, state, None);
+        let unscheduled = |state| Unscheduled::new((job, None), state, None);
         let submitted = unscheduled(JobState::Submitted);
         let text = submitted.people();
         assert!(
@@ -264,11 +279,23 @@ mod tests {
     }
 
     #[test]
+    fn a_task_of_a_job_that_is_over_is_named_with_where_its_receipt_is() {
+        let (job, end) = (JobId([1; 32]), JobEnd::AllSettled);
+        let over = Unscheduled::new((job, Some(7)), JobState::Completed { end }, None);
+        let text = over.people();
+        assert!(text.contains("\ntask 7\n"), "{text}");
+        let receipts = format!("`quern job receipts {job}` saves what was found");
+        assert!(text.contains(&receipts), "{text}");
+        assert_eq!(serde_json::to_value(&over).unwrap()["task"], 7);
+    }
+
+    #[test]
     fn a_job_that_ended_because_its_input_opens_nowhere_says_just_that() {
         let end = JobEnd::Undecided { task: 3 };
         let state = JobState::Completed { end };
         let (task, why) = (3, Trouble::Unopened);
-        let over = Unscheduled::new(JobId([1; 32]), state, Some(Impasse { task, why }));
+        let job = (JobId([1; 32]), None);
+        let over = Unscheduled::new(job, state, Some(Impasse { task, why }));
         let text = over.people();
         let line = text.lines().next().unwrap();
         assert!(

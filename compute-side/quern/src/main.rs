@@ -28,7 +28,7 @@ mod units;
 mod verify;
 mod wallet;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use context::{Context, ContextError, Globals};
 use quern_worker::cli::{causes, failure};
 use serde::Serialize;
@@ -126,7 +126,7 @@ enum UsageError {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody reads it if it cannot be written.
@@ -145,6 +145,24 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => fail(&error, json),
     }
+}
+
+/// What is on the command line.
+fn parsed() -> Result<Cli, clap::Error> {
+    let mut command = with_negative_numbers(Cli::command());
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// A command that takes a negative number for the value that it is, and not for an option, so that whoever gives one
+/// is told what may be given.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| {
+            let takes_values = argument.get_action().takes_values();
+            argument.allow_negative_numbers(takes_values)
+        })
+        .mut_subcommands(with_negative_numbers)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -300,6 +318,22 @@ mod tests {
         assert!(missing.ends_with("<JOB>"), "{missing}");
         assert!(said("quern job").contains("--help"));
         assert!(said("quern device bond much").contains("much"));
+    }
+
+    #[test]
+    fn a_negative_number_is_refused_as_the_value_that_it_is() {
+        let lines = [
+            ("quern plan --tasks -5", "'-5' for '--tasks"),
+            ("quern dev up --workers -1", "'-1' for '--workers"),
+            ("quern explain task 0x12 -3", "'-3' for '<TASK>'"),
+        ];
+        with_negative_numbers(Cli::command()).debug_assert();
+        for (line, expected) in lines {
+            let command = with_negative_numbers(Cli::command());
+            let said = command.try_get_matches_from(line.split(' '));
+            let said = said.map_or_else(|error| not_understood(&error), |_| String::new());
+            assert!(said.contains(expected), "{said}");
+        }
     }
 
     #[test]

@@ -112,7 +112,9 @@ impl Output for Reviewed {
             ("block", self.block.to_string()),
             (
                 "next",
-                "its worker gets tasks again; start it with  quern-worker run".to_owned(),
+                "its worker gets tasks again once masternodes have seen the block, within half a minute; start it with  \
+                 quern-worker run"
+                    .to_owned(),
             ),
             (
                 "next review",
