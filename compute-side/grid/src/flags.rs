@@ -76,7 +76,7 @@ impl fmt::Display for Flag {
             Self::OutsideHours => "its worker does not offer it at this hour",
             Self::NetworkNotAllowed => "its worker does not allow the network it is on",
             Self::DataCapReached => "it has transferred as much as its worker allows",
-            Self::InUse => "its worker is using it",
+            Self::InUse => "somebody uses the machine",
             Self::Unbonded => "its account's bond does not cover it",
             Self::Banned => "its account is banned by the council",
         })

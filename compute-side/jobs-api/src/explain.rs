@@ -220,7 +220,7 @@ pub enum StepKind {
     SlowToo,
     /// A replica that rested is open again.
     Woken,
-    /// Devices are ranked again, at the latest, and stand in other pools perhaps.
+    /// Devices are ranked again, at the latest, and others may be the better ones then.
     Ranked,
     /// The task is decided without the replicas that nobody has.
     DecidedWithoutRest,

@@ -355,7 +355,7 @@ pub(super) fn step(now: Tick, at: Tick, kind: StepKind, replica: Option<ReplicaI
         StepKind::UntrustedToo => "it is for devices that are not trusted too",
         StepKind::SlowToo => "slow devices get it too, if nobody takes anything of the job before",
         StepKind::Woken => "it is open again",
-        StepKind::Ranked => "devices are ranked again, and stand in other pools perhaps",
+        StepKind::Ranked => "devices are ranked again, and others may be the better ones then",
         StepKind::DecidedWithoutRest => "the task is decided without the replicas that nobody has",
         StepKind::RefereeGivenUp => {
             "the referee is waited for no more: replicas are added, or the job ends"
