@@ -450,7 +450,8 @@ impl Findings {
 mod tests {
     use super::*;
     use quern_primitives::{AccountId, ids::NodeKey};
-    use quern_recheck::Coordinator;
+    use quern_recheck::{Audited, Base, Coordinator};
+    use std::collections::BTreeMap;
 
     fn turn(number: u8, first: u32, end: u32) -> Turn {
         Turn {
@@ -482,5 +483,50 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("which has settled nothing"), "{said}");
+    }
+
+    #[test]
+    fn replicas_that_could_not_be_held_to_their_lanes_are_counted_over_all_logs() {
+        let log = |lanes_untold| Audited {
+            differences: vec![],
+            blocks: 1,
+            entries: 1,
+            verdicts: 0,
+            given_in: BTreeMap::new(),
+            lanes_untold,
+            batches: 0,
+            unsettled: vec![],
+            untold: vec![],
+            is_whole: true,
+            inputs: Inputs::Manifest,
+            roots: vec![],
+            answers: BTreeMap::new(),
+            named_inputs: BTreeMap::new(),
+            settled: BTreeMap::new(),
+        };
+        let said = |untold: [u64; 2]| {
+            let turns = [turn(1, 0, 0), turn(2, 0, 0)].into_iter().zip(untold);
+            let turns = turns.map(|(turn, untold)| AuditedTurn {
+                turn,
+                log: Some((Base::default(), log(untold))),
+            });
+            let audited = JobAudited {
+                turns: turns.collect(),
+                differences: vec![],
+                untold: vec![],
+                inputs: Inputs::Manifest,
+                roots: vec![],
+            };
+            let mut findings = Findings::default();
+            findings.of(&audited, Agreement::Unanimous, true);
+            findings.left_out
+        };
+        assert_eq!(said([0, 0]), [] as [String; 0]);
+        let told = said([3, 4]);
+        assert_eq!(told.len(), 1, "one sentence for both logs: {told:?}");
+        assert!(
+            told[0].starts_with("whether the devices of 7 replicas"),
+            "{told:?}"
+        );
     }
 }

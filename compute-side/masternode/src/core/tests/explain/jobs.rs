@@ -1,8 +1,9 @@
 //! What a job waits for beside others.
 
 use super::{JOB, World, rules};
-use quern_jobs_api::Rule;
+use quern_jobs_api::{Reason, Rule};
 use quern_primitives::{ids::JobId, job::Agreement};
+use quern_protocol::HandBackReason;
 
 #[test]
 fn a_job_behind_another_is_told_of_that_and_only_the_first_would_give_a_device_something() {
@@ -36,4 +37,25 @@ fn a_job_behind_another_is_told_of_that_and_only_the_first_would_give_a_device_s
     world.report(0);
     world.ask(0, 2);
     assert_eq!(rules(&of_job(&world, LATER)), [Rule::HandsFull]);
+}
+
+#[test]
+fn a_job_of_which_something_runs_is_told_of_those_before_it_last() {
+    const LATER: JobId = JobId([200; 32]);
+    let mut world = World::new(3, Agreement::Single, &[1, 2]);
+    world.add_job(LATER);
+    let told = |world: &World| {
+        let told = world.core.explain_job(world.now, LATER).unwrap();
+        let before = |it: &Reason| (it.rule, it.devices) == (Rule::OthersFirst, None);
+        let place = told.reasons.iter().position(before);
+        (told.running, place, told.reasons.len())
+    };
+    assert!(matches!(told(&world), (0, Some(0), 2..)));
+
+    // One device has two of the first job, the other its third and one of the later. Two come back.
+    world.ask(0, 2);
+    world.ask(1, 2);
+    world.hand_back(0, HandBackReason::Stopping);
+    let (running, place, reasons) = told(&world);
+    assert!((running, place) == (1, Some(reasons - 1)) && reasons > 1);
 }
