@@ -7,7 +7,7 @@ use crate::{
     slot,
 };
 use quern_audit::{Block, Entry};
-use quern_light::keys;
+use quern_light::{Header, keys};
 use quern_primitives::BlockNumber;
 use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc};
 use tokio::task::JoinHandle;
@@ -63,6 +63,9 @@ enum Other {
     /// It tells of other events.
     #[error("the state after the block has other events")]
     Events,
+    /// It tells of other transactions.
+    #[error("the block's header has other transactions")]
+    Transactions,
 }
 
 impl Chain {
@@ -94,9 +97,10 @@ impl Chain {
     ) -> Result<BlockRead, ChainError> {
         let state = self.at_height(number).await?;
         let (events, bytes) = state.events_and_bytes().await?;
-        if let Some(proven) = proven {
-            prove_events(proven, state.block(), &bytes).await?;
-        }
+        let known = match proven {
+            Some(proven) => Some(prove_events(proven, state.block(), &bytes).await?),
+            None => None,
+        };
         let mut read = BlockRead {
             block: state.block(),
             time_ms: None,
@@ -116,20 +120,27 @@ impl Chain {
         let of_transaction = |entry: &Entry| entry.transaction.is_some();
         if read.money.entries.iter().any(of_transaction) {
             let settles = places_of_settlements(&events);
-            let (transactions, settlements) = state.bodies(&settles).await?;
-            read.transactions = transactions;
-            read.money.settlements = settlements;
+            let body = state.body(&settles).await?;
+            if known.is_some_and(|header| header.extrinsics_root != body.root) {
+                return Err(ChainError::Unproven {
+                    what: "the transactions",
+                    block: number,
+                    source: Other::Transactions.into(),
+                });
+            }
+            read.transactions = body.transactions;
+            read.money.settlements = body.settlements;
         }
         Ok(read)
     }
 }
 
-/// Has the node prove that a block is final and has these events.
+/// Has the node prove that a block is final and has these events. Gives its header.
 pub(crate) async fn prove_events(
     proven: &Proven,
     block: FinalisedBlock,
     events: &[u8],
-) -> Result<(), ChainError> {
+) -> Result<Header, ChainError> {
     let (what, number) = ("the events", block.number);
     let unproven = |source: Box<dyn std::error::Error + Send + Sync>| ChainError::Unproven {
         what,
@@ -140,7 +151,8 @@ pub(crate) async fn prove_events(
         ProvenError::Chain(error) => error,
         other => unproven(other.into()),
     };
-    let at = proven.at_height(number).await.map_err(failed)?.hash();
+    let header = proven.at_height(number).await.map_err(failed)?;
+    let at = header.hash();
     if at.0 != block.hash {
         return Err(unproven(Other::Block.into()));
     }
@@ -149,7 +161,7 @@ pub(crate) async fn prove_events(
     let state = state.map_err(failed)?;
     let known = state.get(&key).map_err(|fault| unproven(fault.into()))?;
     match known.unwrap_or_default() == events {
-        true => Ok(()),
+        true => Ok(header),
         false => Err(unproven(Other::Events.into())),
     }
 }
@@ -174,7 +186,7 @@ impl BlockStream {
         self
     }
 
-    /// Has the node prove what it says of events. Who called what is its word still.
+    /// Has the node prove what it says of events and transactions. How these read is its word still.
     #[must_use]
     pub fn proven_by(mut self, proven: Arc<Proven>) -> Self {
         self.proven = Some(proven);

@@ -7,6 +7,7 @@ use crate::{
 };
 use codec::DecodeAll as _;
 use quern_audit::{Settlement, Tasks};
+use quern_light::body::extrinsics_root;
 use quern_primitives::{
     JobId,
     batch::{Batch, Certified},
@@ -22,18 +23,27 @@ const DEPTH_MAX: usize = 256;
 /// What cannot be read.
 const WHAT: &str = "the block's transactions";
 
+/// A block's transactions.
+pub(crate) struct Body {
+    /// All of them, in order.
+    pub(crate) transactions: Vec<Transaction>,
+    /// What some of them want to settle.
+    pub(crate) settlements: Vec<Settlement>,
+    /// The root over them, which the block's header has.
+    pub(crate) root: [u8; 32],
+}
+
 impl State {
     /// The transactions of this block in order, and what those at some places want to settle.
-    pub(crate) async fn bodies(
-        &self,
-        settling: &[usize],
-    ) -> Result<(Vec<Transaction>, Vec<Settlement>), ChainError> {
+    pub(crate) async fn body(&self, settling: &[usize]) -> Result<Body, ChainError> {
         let block = self.block().number;
         let fetched = self.at.extrinsics().fetch().await;
         let fetched = fetched.map_err(no_state(WHAT, block))?;
         let (mut transactions, mut settlements) = (Vec::new(), Vec::new());
+        let mut held = Vec::new();
         for (place, transaction) in fetched.iter().enumerate() {
             let transaction = transaction.map_err(no_state(WHAT, block))?;
+            held.push(transaction.bytes().to_vec());
             let (pallet, call) = (transaction.pallet_name(), transaction.call_name());
             let at = u32::try_from(place).unwrap_or(u32::MAX);
             if settling.contains(&place) {
@@ -56,7 +66,11 @@ impl State {
                 call: call.to_owned(),
             });
         }
-        Ok((transactions, settlements))
+        Ok(Body {
+            transactions,
+            settlements,
+            root: extrinsics_root(held.iter().map(Vec::as_slice)),
+        })
     }
 }
 

@@ -17,6 +17,7 @@
 //! | [`justification`] | that more than two thirds of them signed that a block is final |
 //! | [`follower`] | from one set of them to the next |
 //! | [`trie`] | that a value is in the state under a header's root, or that there is none; that of a stretch of values none was left out |
+//! | [`body`] | that these are a block's transactions |
 //! | [`keys`] | where in the state a value is |
 //! | [`money`] | what an account has, and what is held of it |
 //! | [`chain_proof`] | all of that in one file |
@@ -34,6 +35,7 @@
 )]
 
 pub mod authorities;
+pub mod body;
 pub mod chain_proof;
 pub mod follower;
 pub mod header;

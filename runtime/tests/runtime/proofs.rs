@@ -5,16 +5,30 @@ use codec::{Decode, Encode};
 use frame_support::{storage::StoragePrefixedMap as _, traits::tokens::IdAmount};
 use quern_light::{
     AuthorityId, AuthoritySet, BlockHash, Finality, Follower, Justification, TrieProof, ValueFault,
-    chain_proof::follower_of, justification::Precommit, keys, money,
+    body::extrinsics_root, chain_proof::follower_of, justification::Precommit, keys, money,
 };
 use quern_primitives::{AccountId, Amount, DeviceId, JobId, job::Job};
-use quern_runtime::{Balances, Header, Runtime, RuntimeHoldReason, System, genesis::LOCAL};
+use quern_runtime::{
+    Balances, Header, Runtime, RuntimeHoldReason, System, VERSION, genesis::LOCAL,
+};
 use sp_consensus_grandpa::{
     AuthoritySignature, ConsensusLog, GRANDPA_ENGINE_ID, GrandpaJustification, Message,
     ScheduledChange, check_message_signature,
 };
 use sp_core::{H256, Pair, ed25519};
-use sp_runtime::{Digest, DigestItem, traits::Header as _};
+use sp_runtime::{
+    Digest, DigestItem, StateVersion,
+    traits::{BlakeTwo256, Hash as _, Header as _},
+};
+
+#[test]
+fn transactions_are_under_the_root_that_is_computed_from_them() {
+    assert_eq!(VERSION.extrinsics_root_state_version(), StateVersion::V0);
+    let held: Vec<_> = (0..200u8).map(|it| vec![it; it.into()].encode()).collect();
+    let computed = extrinsics_root(held.iter().map(Vec::as_slice));
+    let version = VERSION.extrinsics_root_state_version();
+    assert_eq!(BlakeTwo256::ordered_trie_root(held, version).0, computed);
+}
 
 #[test]
 fn the_keys_of_proofs_are_the_runtime_s_own() {
