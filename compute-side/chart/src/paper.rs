@@ -18,13 +18,14 @@ const DASH: i32 = 5 * UNITS;
 const GAP: i32 = 4 * UNITS;
 
 /// Colours of series in turn, told apart by people of any colour vision (after Okabe and Ito).
-const SERIES: [RGBColor; 6] = [
+const SERIES: [RGBColor; 7] = [
     RGBColor(0x00, 0x5f, 0xa3),
     RGBColor(0xd9, 0x82, 0x00),
     RGBColor(0x00, 0x8f, 0x6b),
     RGBColor(0xb8, 0x5c, 0x93),
     RGBColor(0x4f, 0xa8, 0xd8),
     RGBColor(0x6b, 0x6b, 0x6b),
+    RGBColor(0x9c, 0x8a, 0x00),
 ];
 
 /// A place on the paper, in units from the upper left corner.

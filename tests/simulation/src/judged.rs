@@ -45,9 +45,11 @@ pub fn run(
     run_with(faults, scenario, replicas, trusted_permille, seed)
 }
 
-/// Runs a job whose tasks have one replica to its last settlement, where executions fail and no answer is
-/// wrong. Twice as many devices as the scenario says fail at half of all that they get, so that as many
-/// executions fail as it says. To the scheduler alone all devices are alike, and fail as often together.
+/// Runs a job whose tasks have one replica to its last settlement, where devices fail and no answer is wrong.
+/// Twice as many devices as the scenario says fail at half of all that they get, three tenths of it before
+/// anything runs and two half-way, and say so. So of what is given out as much goes wrong as the scenario says at
+/// the most, and less where a device is given less because it failed. To the scheduler alone all devices are
+/// alike, and an execution goes wrong at any moment, in half of the cases because its device goes away.
 pub fn run_failing(scenario: &Scenario, seed: u64) -> Result<Outcome, JudgedError> {
     let faults = Faults {
         failing: (scenario.faulty.chance * 2_000.0).round() as u32,

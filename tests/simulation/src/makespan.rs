@@ -38,15 +38,20 @@ pub enum Contestant {
 
 impl Contestant {
     /// Those that are compared, with what they are called.
-    pub fn all() -> [(&'static str, Self); 6] {
+    pub fn all() -> [(&'static str, Self); 7] {
         let merged = Tuning {
             policy: Policy::MergedPools,
             ..Tuning::default()
+        };
+        let backups_alone = Tuning {
+            spares_the_slow: false,
+            ..merged
         };
         [
             ("default", Self::Pull(Tuning::default())),
             ("pools as published", Self::Pull(Tuning::published())),
             ("merged pools, backups", Self::Pull(merged)),
+            ("merged pools, backups alone", Self::Pull(backups_alone)),
             ("one plain queue", Self::Pull(plain_queue())),
             ("random", Self::Random),
             ("equal split", Self::EqualSplit),

@@ -419,9 +419,9 @@ mod tests {
         ] {
             assert!(page.contains(words), "{words}");
         }
-        // Six grids, six policies, two levels of faults, two seeds, and the head.
-        assert_eq!(one["distribution-runs.csv"].lines().count(), 145);
-        assert_eq!(one["distribution.csv"].lines().count(), 73);
+        // Six grids, seven policies, two levels of faults, two seeds, and the head.
+        assert_eq!(one["distribution-runs.csv"].lines().count(), 169);
+        assert_eq!(one["distribution.csv"].lines().count(), 85);
     }
 
     #[test]
