@@ -2,17 +2,18 @@
 
 use crate::{
     honest::{ruled, step_of, summed},
-    world::{DEVICES, HERE, SEQUENCE, SLASH, World, batch_of, device_key, honest, member},
+    world::{DEVICES, HERE, SEQUENCE, World, batch_of, device_key, honest, member},
 };
 use codec::Encode;
 use quern_dispute_rules::{
-    Ed25519, Evidence, Refusal, Ruling, Sum, decide,
+    Ed25519, Evidence, Question, Refusal, Ruling, Sum, decide,
     evidence::Leaf,
     ruling::{Guilty, Offence, ReceiptLie, VerdictLie},
     verdict::receipt_digest,
 };
 use quern_joblog::Entry;
 use quern_primitives::{
+    amount::{Amount, BYTECHIP},
     batch::LogRange,
     ids::{AccountId, DeviceId, Digest, JobId},
     job::Agreement,
@@ -22,6 +23,10 @@ use quern_primitives::{
 };
 
 pub(crate) const UNANIMOUS: Agreement = Agreement::Unanimous;
+
+/// What each member has bonded, and what a lie of one costs: more than any batch spends here.
+pub(crate) const BOND: Amount = 1_000 * BYTECHIP;
+pub(crate) const SLASH: Amount = 700 * BYTECHIP;
 
 /// A world whose batch has three verdicts or more, the first of them of two that agree.
 pub(crate) fn usual() -> World {
@@ -142,6 +147,13 @@ fn a_batch_that_falls_costs_as_much_as_it_spends_if_that_is_more_and_no_more_tha
     assert_eq!(costs(&world), [spent + 1, spent + 1]);
     world.facts.group[1].bond = spent / 2;
     assert_eq!(costs(&world), [spent + 1, spent / 2]);
+    // Who does not show what is asked for loses as much as for a lie.
+    world.facts.stakes.masternode_slash = 1;
+    let silent = Question::Verdict { task: 0 }.expired(&world.facts);
+    let Ok(Ruling::Convicted(conviction)) = silent else {
+        unreachable!()
+    };
+    assert_eq!(conviction.sentences[0].penalty.slash(), spent);
 }
 
 #[test]

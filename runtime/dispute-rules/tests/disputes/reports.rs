@@ -2,8 +2,8 @@
 
 use crate::{
     honest::{false_report, ruled},
-    lies::{UNANIMOUS, accounts, offence},
-    world::{BOND, ELSEWHERE, HERE, JOB, SLASH, World, answer, honest, member, node},
+    lies::{BOND, SLASH, UNANIMOUS, accounts, offence},
+    world::{ELSEWHERE, HERE, JOB, World, answer, honest, member, node},
 };
 use quern_dispute_rules::{
     Ed25519, Evidence, Refusal, Ruling, decide,

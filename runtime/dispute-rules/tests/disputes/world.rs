@@ -1,6 +1,7 @@
 //! Honest jobs, written down without the judge: devices that answer, lie, are late or fail; verdicts
 //! counted here; a log in blocks; a batch over some of the tasks.
 
+use crate::lies::{BOND, SLASH};
 use codec::Encode;
 use quern_dispute_rules::{
     evidence::{BatchName, Certified, Input, Leaf, Logged},
@@ -13,7 +14,7 @@ use quern_job_rules::{
 };
 use quern_joblog::{Entry, LogBuilder, OutputPlace, RefereeWord, ReleaseCause, SignedBlock, Way};
 use quern_primitives::{
-    amount::{Amount, BYTECHIP},
+    amount::Amount,
     batch::{Batch, DeviceChange, LogRange, Payout},
     device::{Class, RecordChange},
     ids::{AccountId, DeviceId, Digest, GenesisHash, JobId, ProgramHash, SealingKey},
@@ -568,10 +569,6 @@ pub(crate) fn lanes_for(job: &Job, by: &AccountId, task: u32, replica: u8) -> u8
     let mut its = can_be.filter(|it| draw.is_for(task, replica, *it));
     its.next().unwrap()
 }
-
-/// What each member has bonded, and what a lie of one costs: more than any batch spends here.
-pub(crate) const BOND: Amount = 1_000 * BYTECHIP;
-pub(crate) const SLASH: Amount = 700 * BYTECHIP;
 
 fn facts(job: Job) -> Facts {
     Facts {
