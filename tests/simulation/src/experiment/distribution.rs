@@ -459,7 +459,7 @@ mod tests {
         };
         written(&fewer).unwrap();
         let after = files(folder.path());
-        assert_eq!(after["distribution.csv"].lines().count(), 37);
+        assert_eq!(after["distribution.csv"].lines().count(), 43);
         written(&all).unwrap();
         assert_eq!(files(folder.path()), before);
     }
