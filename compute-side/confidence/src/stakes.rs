@@ -7,6 +7,9 @@
 //! ```text
 //! (1 - a)(k r + V) - a k S < k (r - c),  that is  a > (k c + V) / (k (S + r) + V)
 //! ```
+//!
+//! Where the reward is kept although a lie is found, it is on both sides: `r` is nothing then. And where a part of
+//! what is taken goes to who shows the lie, that may be an accomplice: `S` is what is lost for certain.
 
 use crate::{InputError, amount, share};
 

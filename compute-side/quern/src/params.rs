@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use quern_confidence::Stakes;
-    use quern_job_rules::pay;
+    use quern_job_rules::value::burnt_of_bond;
     use quern_primitives::amount::BYTECHIP;
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         /// What the chain bounds in whole numbers is what the formula in floating point says.
         #[test]
         fn the_chain_s_bound_of_a_task_is_what_makes_cheating_lose(
-            again in 1u16..=400, workers in 500u16..=900, bond in BYTECHIP..=10_000 * BYTECHIP,
+            again in 1u16..=999, winner in 0u16..=900, workers in 500u16..=900, bond in BYTECHIP..=10_000 * BYTECHIP,
             agreement in prop_oneof![
                 Just(Agreement::Single), Just(Agreement::Unanimous), Just(Agreement::Adaptive),
                 (1u8..=7).prop_map(|half| Agreement::Majority { replicas: 2 * half + 1 }),
@@ -200,23 +200,28 @@ mod tests {
         ) {
             let params = Params {
                 re_execution_permille: again,
+                winner_permille: winner,
                 workers_permille: workers,
                 bond_per_device: bond,
                 ..Params::FIRST
             };
             let share = f64::from(again) / 1_000.0;
-            let least_share = |value: Amount| {
-                let replicas = agreement.replicas();
-                let reward = pay::pays(value, replicas, params.terms());
-                let stakes = Stakes::new(replicas, reward as f64, 0.0, bond as f64).unwrap();
+            let replicas = agreement.quorum();
+            let pay = |value: Amount| value as f64 * f64::from(workers) / 1_000.0 / f64::from(replicas);
+            let least_share = |value: Amount, reward, slash: Amount| {
+                let stakes = Stakes::new(replicas, reward, pay(value), slash as f64).unwrap();
                 stakes.least_share(value as f64).unwrap().unwrap_or(1.0)
             };
+            // Work may cost all that it brings; pay is kept, and of the bond an accomplice gets what is not burnt.
+            let kept = |value: Amount| least_share(value, 0.0, burnt_of_bond(&params));
             let most = value_max(&params, agreement).unwrap();
             for value in [most, most / 2, most / 1_000] {
-                prop_assert!(least_share(value) <= share * (1.0 + 1e-9), "{value}");
+                prop_assert!(kept(value) <= share * (1.0 + 1e-9), "{value}");
+                // Where pay and the whole bond are lost, as in the published formula, it holds all the more.
+                prop_assert!(least_share(value, pay(value), bond) <= share * (1.0 + 1e-9), "{value}");
             }
             let dearer = most + most / 100_000 + 10;
-            prop_assert!(least_share(dearer) > share, "{dearer}");
+            prop_assert!(kept(dearer) > share, "{dearer}");
         }
     }
 }

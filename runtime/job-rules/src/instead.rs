@@ -1,9 +1,9 @@
 //! What the chain would take in place of a job whose tasks are worth too much.
 //!
-//! A task costs the more the more fuel it may use, and with more replicas it may cost more, but does cost
-//! more as well: each further one costs a part of the first, and its bond counts in full. So lower fuel always
-//! helps, and more replicas only where little is missing. Owners ask before they submit; the chain itself only
-//! refuses.
+//! A task costs the more the more fuel it may use, and the more replicas it has; it may cost more only where more
+//! of them have to lie. So lower fuel always helps, and another agreement seldom: a second device that must agree
+//! costs a part of the first, and its bond counts in full; of three one costs and does not count. Owners ask before
+//! they submit; the chain itself only refuses.
 
 use crate::quote::{QuoteError, quote};
 use quern_primitives::{
@@ -18,7 +18,7 @@ use quern_primitives::{
 pub struct Instead {
     /// The most fuel that a task may use.
     pub fuel_per_task_max: Option<u64>,
-    /// The agreement that begins with the fewest replicas more.
+    /// The agreement of several that begins with the fewest replicas, of those that would be taken.
     pub agreement: Option<Agreement>,
 }
 
@@ -44,17 +44,17 @@ impl Instead {
         };
         Self {
             fuel_per_task_max: most_taken(submission.fuel_per_task_max, with_fuel),
-            agreement: with_more_replicas(submission.agreement).find(with_agreement),
+            agreement: of_several().find(with_agreement),
         }
     }
 }
 
-/// The agreements that begin with more replicas than this one, those with the fewest first.
-fn with_more_replicas(than: Agreement) -> impl Iterator<Item = Agreement> {
+/// The agreements of several, those with the fewest replicas first.
+fn of_several() -> impl Iterator<Item = Agreement> {
     let majorities = (1..=REPLICAS_PER_TASK_MAX).map(|replicas| Agreement::Majority { replicas });
     core::iter::once(Agreement::Unanimous)
         .chain(majorities)
-        .filter(move |it| it.is_valid() && it.replicas() > than.replicas())
+        .filter(|it| it.is_valid() && it.replicas() > 1)
 }
 
 /// The greatest number above zero and below one that is refused, up to which all are taken; none if all are
@@ -78,8 +78,6 @@ mod tests {
     use crate::{pay::PRICES_AT_GENESIS, quote::tests::submission, value::tests::agreement};
     use proptest::prelude::*;
 
-    const THREE: Agreement = Agreement::Majority { replicas: 3 };
-
     fn two_must_agree(fuel_per_task_max: u64) -> Submission {
         Submission {
             agreement: Agreement::Unanimous,
@@ -93,30 +91,31 @@ mod tests {
     }
 
     #[test]
-    fn where_little_is_missing_one_replica_more_helps_and_where_much_is_only_less_fuel() {
-        // Two cost 0.016 BC for 10⁹ units of fuel, and may cost 2.409638553 BC.
-        let fuel_per_task_max = Some(150_602_409_624);
-        let little = instead(&two_must_agree(160_000_000_000), &Params::FIRST);
-        let expected = Instead {
-            fuel_per_task_max,
-            agreement: Some(THREE),
-        };
-        assert_eq!(little, expected);
-        // Fifteen cost 0.094 BC for as much, and may cost 18.07228915 BC.
-        let more = instead(&two_must_agree(190_000_000_000), &Params::FIRST);
-        assert_eq!(more.agreement, Some(Agreement::Majority { replicas: 13 }));
-        // One costs 0.01 BC, and may cost 1.204819276 BC.
+    fn where_little_is_missing_a_second_that_must_agree_helps_and_else_only_less_fuel() {
+        // One costs 0.01 BC for 10⁹ units of fuel, and may cost half a ByteChip; two cost 0.016 BC, and may cost
+        // twice as much.
         let single = Submission {
             agreement: Agreement::Single,
-            ..two_must_agree(150_000_000_000)
+            ..two_must_agree(60_000_000_000)
         };
         let both = instead(&single, &Params::FIRST).agreement;
         assert_eq!(both, Some(Agreement::Unanimous));
-        let much = instead(&two_must_agree(10_000_000_000_000), &Params::FIRST);
+        // Three cost more than two, and no more of them have to lie.
+        let three = Submission {
+            agreement: Agreement::Majority { replicas: 3 },
+            ..two_must_agree(60_000_000_000)
+        };
+        let fewer = instead(&three, &Params::FIRST).agreement;
+        assert_eq!(fewer, Some(Agreement::Unanimous));
+        // Of five that cost 0.034 BC three have to.
+        let fuel_per_task_max = Some(62_499_999_999);
         let expected = Instead {
             fuel_per_task_max,
             agreement: None,
         };
+        let little = instead(&two_must_agree(64_000_000_000), &Params::FIRST);
+        assert_eq!(little, expected);
+        let much = instead(&two_must_agree(10_000_000_000_000), &Params::FIRST);
         assert_eq!(much, expected);
     }
 
@@ -168,7 +167,7 @@ mod tests {
                 let is_named = instead.agreement == Some(other);
                 prop_assert!(!is_named || asked(&more).is_ok());
                 let named = instead.agreement.map_or(u8::MAX, |named| named.replicas());
-                let is_nearer = (agreement.replicas() + 1..named).contains(&other.replicas());
+                let is_nearer = (2..named).contains(&other.replicas());
                 prop_assert!(!is_nearer || asked(&more).is_err());
             }
         }

@@ -621,7 +621,7 @@ pub(crate) mod tests {
             };
             quote(&submission, &PRICES_AT_GENESIS, params, 10)
         };
-        // Three replicas: 2.2 × 0.01 BC for 10⁹ units of fuel, and at most 3.61445783 BC.
+        // Three replicas: 2.2 × 0.01 BC for 10⁹ units of fuel, and at most 0.999999999 BC.
         let most = value::value_max(&Params::FIRST, submission().agreement).unwrap();
         let fuel = u64::try_from(most / 22).unwrap() * 1_000;
         let dearest = with(fuel, &Params::FIRST).unwrap().task;
@@ -630,7 +630,7 @@ pub(crate) mod tests {
         let task = dearest + 22;
         assert_eq!(error, QuoteError::TaskWorthTooMuch { task, most });
         let words = error.to_string();
-        assert!(words.contains("more than 3.61445783 BC") && words.contains("more tasks"));
+        assert!(words.contains("more than 0.999999999 BC") && words.contains("more tasks"));
         let unbounded = Params {
             re_execution_permille: 0,
             ..Params::FIRST

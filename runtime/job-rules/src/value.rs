@@ -1,29 +1,44 @@
 //! What a task may be worth, so that cheating with it loses.
 //!
-//! Those who cheat with a task hold the `k` replicas that it starts with. Each brings the reward `r` and,
-//! if its answer is found to be wrong, costs the bond `S` of a device. What they gain beside it is at most
-//! `V`, what the owner pays for the task. A share `a` of tasks is computed again. Computing costs a cheat
-//! nothing, so cheating loses if
+//! Those who cheat with a task hold as many of its replicas as decide it, `k`: of a majority just a quorum, for
+//! the more of them lie, the more bonds they risk. What they may gain is what the owner pays for the task, `V`, outside
+//! of the grid, and the workers' part `w` of it, which they are paid: some of it for work that others did, or that
+//! they would have done and now save. That pay they keep whether they are found out or not. A share `a` of tasks is
+//! computed again; then they gain nothing outside, and each device whose answer is wrong costs its account a bond. Of
+//! that a part goes to who shows it, and that may be an accomplice: what they lose for certain is what is burnt of a
+//! bond, `B`. So cheating loses, whatever honest work would cost and bring, if
 //!
 //! ```text
-//! a > V / (k (S + r) + V),  that is  V (1 - a) < a k (S + r)
+//! V (1 - a) + w V < a k B
 //! ```
 //!
-//! The rewards together are the task's bounty in equal shares, rounded down: `k r > w V - k`, where `w` is
-//! the workers' share. With `a` and `w` in thousandths it follows that cheating loses with every task of
+//! That is the condition of [decision 9](../../../docs/adr/0009-agreement.md) where work costs all that it brings, with
+//! pay that is kept, and with what cannot come back in the place of the whole bond; so where this holds that one does.
+//! With `a` and `w` in thousandths it holds for every task of
 //!
 //! ```text
-//! V <= 1000 a k (S - 1) / (1000000 - a (1000 + w))
+//! V <= (a k B - 1) / (1000 - a + w)
 //! ```
 //!
-//! rounded down. Where the divisor is not above zero, so much is computed again that it loses with any.
+//! rounded down.
 //!
 //! With `a = 0` no answer is looked at again: nothing makes cheating lose, so a bound would refuse every
 //! job, and there is none.
 
-use quern_primitives::{amount::Amount, job::Agreement, params::Params};
+use quern_primitives::{
+    amount::{Amount, permille_of},
+    job::Agreement,
+    params::Params,
+};
 
 const PERMILLE: Amount = 1_000;
+
+/// What is burnt of the bond that a wrong answer costs, whoever shows it.
+pub fn burnt_of_bond(params: &Params) -> Amount {
+    let bond = params.bond_per_device;
+    // A part of it, so not more.
+    bond.saturating_sub(permille_of(bond, params.winner_permille))
+}
 
 /// The most that a task may cost which is judged like this, so that cheating with it loses. None if
 /// there is no bound.
@@ -32,83 +47,89 @@ pub fn value_max(params: &Params, agreement: Agreement) -> Option<Amount> {
     if again == 0 {
         return None;
     }
-    let workers = Amount::from(params.workers_permille);
-    // Neither can overflow: both are of 16 bits. Below zero there is no bound.
-    let gains = PERMILLE
-        .saturating_mul(PERMILLE)
-        .checked_sub(again.saturating_mul(PERMILLE.saturating_add(workers)))?;
-    let at_stake = params.bond_per_device.saturating_sub(1);
     // A product that is larger than any amount makes the bound smaller than it could be.
-    let loses = PERMILLE
-        .saturating_mul(again)
-        .saturating_mul(agreement.replicas().into())
-        .saturating_mul(at_stake);
-    loses.checked_div(gains)
+    let loses = again
+        .saturating_mul(agreement.quorum().into())
+        .saturating_mul(burnt_of_bond(params));
+    let gains = PERMILLE
+        .saturating_sub(again)
+        .saturating_add(params.workers_permille.into());
+    // Workers have a part of what is spent, so somebody gains something.
+    loses.saturating_sub(1).checked_div(gains).or(Some(0))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod tests {
     use super::*;
-    use crate::pay;
     use proptest::prelude::*;
     use quern_primitives::amount::BYTECHIP;
 
     const THREE: Agreement = Agreement::Majority { replicas: 3 };
 
-    fn params(again: u16, workers: u16, bond: Amount) -> Params {
+    fn params(again: u16, winner: u16, bond: Amount) -> Params {
         Params {
             re_execution_permille: again,
-            workers_permille: workers,
+            winner_permille: winner,
             bond_per_device: bond,
             ..Params::FIRST
         }
     }
 
     #[test]
-    fn on_a_new_chain_two_that_must_agree_may_have_tasks_of_two_bytechips_and_more() {
-        // 1000 × 100 × 2 × (10 BC - 1) / (1000000 - 100 × 1700).
+    fn on_a_new_chain_two_that_must_agree_may_have_tasks_of_a_bytechip_less_a_unit() {
+        // (100 × 2 × 8 BC - 1) / 1600: of the bond of 10 BC eight are burnt.
         let most = value_max(&Params::FIRST, Agreement::Unanimous).unwrap();
-        assert_eq!(most, 2_409_638_553);
+        assert_eq!(most, BYTECHIP - 1);
         let single = value_max(&Params::FIRST, Agreement::Single).unwrap();
-        assert_eq!(single, most / 2);
+        assert_eq!(single, BYTECHIP / 2 - 1);
         assert_eq!(value_max(&Params::FIRST, Agreement::Adaptive), Some(single));
-        assert_eq!(value_max(&Params::FIRST, THREE), Some(3_614_457_830));
+        // Of three that answer two decide.
+        assert_eq!(value_max(&Params::FIRST, THREE), Some(most));
     }
 
     #[test]
     fn where_nothing_is_computed_again_there_is_no_bound() {
-        assert_eq!(value_max(&params(0, 700, BYTECHIP), THREE), None);
-        assert_eq!(value_max(&params(0, 700, 1), THREE), None);
+        assert_eq!(value_max(&params(0, 500, BYTECHIP), THREE), None);
+        assert_eq!(value_max(&params(0, 500, 1), THREE), None);
     }
 
     #[test]
-    fn where_all_is_computed_again_there_is_no_bound_either() {
-        assert_eq!(value_max(&params(1_000, 500, 1), THREE), None);
-        // 588 thousandths and seven tenths to workers are just below it, 589 just above.
-        assert!(value_max(&params(588, 700, BYTECHIP), THREE).is_some());
-        assert_eq!(value_max(&params(589, 700, BYTECHIP), THREE), None);
+    fn where_all_is_computed_again_what_a_cheat_saves_is_still_less_than_what_is_burnt() {
+        let all = value_max(&params(1_000, 500, BYTECHIP), THREE).unwrap();
+        assert_eq!(all, (BYTECHIP * 1_000 - 1) / 700);
     }
 
     #[test]
-    fn a_bond_of_one_unit_protects_nothing() {
-        assert_eq!(value_max(&params(10, 700, 1), THREE), Some(0));
+    fn a_bond_of_which_nothing_is_burnt_protects_nothing() {
+        assert_eq!(value_max(&params(10, 1_000, BYTECHIP), THREE), Some(0));
+        assert_eq!(value_max(&params(10, 500, 0), THREE), Some(0));
     }
 
     #[test]
     fn a_bond_that_nobody_can_have_bounds_all_the_same() {
-        assert!(value_max(&params(10, 700, Amount::MAX), THREE).is_some());
+        assert!(value_max(&params(10, 500, Amount::MAX), THREE).is_some());
     }
 
-    /// Whether cheating with a task of this value loses, in whole numbers and with the rewards that are
-    /// really paid.
+    /// What a coalition of so many replicas has in the end that cheats with a task, and has one of its own show it
+    /// where it is found out: what it gains outside, all the pay, and the winner's part, less its bonds. In
+    /// thousandths, over the share of tasks that is computed again.
+    fn cheats(params: &Params, value: Amount, held: u8) -> i128 {
+        let again = i128::from(params.re_execution_permille);
+        let held = i128::from(held);
+        let pay = permille_of(value, params.workers_permille) as i128;
+        let bond = params.bond_per_device as i128;
+        // As a court has it: the winner's part is rounded down.
+        let winner = bond * i128::from(params.winner_permille) / 1_000;
+        let stays = pay + value as i128;
+        let is_found = pay + held * (winner - bond);
+        (1_000 - again) * stays + again * is_found
+    }
+
+    /// Whether cheating loses for every coalition that can decide the task, also where honest work costs all that it
+    /// brings.
     fn loses(params: &Params, agreement: Agreement, value: Amount) -> bool {
-        let (a, k) = (
-            Amount::from(params.re_execution_permille),
-            agreement.replicas(),
-        );
-        let reward = pay::pays(value, k, params.terms());
-        value * (1_000 - a) < a * Amount::from(k) * (params.bond_per_device + reward)
+        (agreement.quorum()..=agreement.replicas()).all(|held| cheats(params, value, held) < 0)
     }
 
     pub(crate) fn agreement() -> impl Strategy<Value = Agreement> {
@@ -124,27 +145,25 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn with_every_task_up_to_the_bound_cheating_loses_and_with_dearer_ones_it_wins(
-            again in 1u16..=400, workers in 500u16..=900, bond in BYTECHIP..=10_000 * BYTECHIP,
-            agreement in agreement(), part in 0u128..=1_000,
+        fn with_every_task_up_to_the_bound_cheating_loses_and_with_dearer_ones_it_does_not(
+            again in 1u16..=1_000, winner in 0u16..=900, workers in 500u16..=900,
+            bond in 2_000..=10_000 * BYTECHIP, agreement in agreement(), part in 0u128..=1_000,
         ) {
-            let params = params(again, workers, bond);
+            let params = Params { workers_permille: workers, ..params(again, winner, bond) };
             let most = value_max(&params, agreement).unwrap();
             for value in [most, most / 1_000 * part] {
                 prop_assert!(loses(&params, agreement, value), "{value} of {most}");
             }
-            // What rounding takes from the bound is less than a millionth.
-            let dearer = most + most / 1_000_000 + 1;
-            prop_assert!(!loses(&params, agreement, dearer), "{dearer}");
+            // The pay is rounded down, which is worth less than a unit.
+            prop_assert!(!loses(&params, agreement, most + 3), "{most}");
         }
 
         #[test]
         fn the_bound_holds_to_the_unit_for_small_bonds(
-            again in 1u16..=1_000, workers in 500u16..=900, bond in 1u128..2_000,
-            agreement in agreement(),
+            again in 1u16..=1_000, winner in 0u16..=900, bond in 2u128..2_000, agreement in agreement(),
         ) {
-            let params = params(again, workers, bond);
-            let Some(most) = value_max(&params, agreement) else { return Ok(()) };
+            let params = params(again, winner, bond);
+            let most = value_max(&params, agreement).unwrap();
             for value in (0..=most).rev().take(200) {
                 prop_assert!(loses(&params, agreement, value), "{value} of {most}");
             }

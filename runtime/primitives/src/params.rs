@@ -204,7 +204,7 @@ table! {
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     DisputeBond dispute_bond: Amount, "dispute-bond", Money, 1, DISPUTE_FIRST, DISPUTE_MOST,
         "What who disputes puts up, and loses if nothing is wrong.";
-    WinnersShare winner_permille: u16, "winners-share", Permille, 0, 500, 900,
+    WinnersShare winner_permille: u16, "winners-share", Permille, 0, 200, 900,
         "What the winner of a dispute gets of what the loser loses; the rest is burnt.";
     AnswerTime answer_blocks: BlockNumber, "answer-time", Blocks, 15, 300, 43_200,
         "How long an answer to a dispute, or the whole of a sum, may take, by the clock of finality.";

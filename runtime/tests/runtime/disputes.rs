@@ -102,8 +102,8 @@ fn after_conviction(
     assert_eq!(proved(chain), Some((offence, struck)));
     assert_eq!(bonded(chain, &case.coordinator), 0);
     let fee = fee(chain);
-    assert_eq!(free(chain, &ferdie), had - fee + BOND / 2);
-    assert_eq!(burnt(chain), burnt_before + BOND / 2);
+    assert_eq!(free(chain, &ferdie), had - fee + BOND / 5);
+    assert_eq!(burnt(chain), burnt_before + BOND / 5 * 4);
     let told = chain.read(|| <Runtime as QuernApi<Block>>::convictions(case.id, 9));
     assert!(told.iter().any(|it| it.offence == offence), "{told:?}");
     let record = chain
@@ -129,7 +129,7 @@ fn loses(chain: &mut Chain, case: &Case, evidence: Evidence) {
     assert_eq!(proved(chain), None);
     let fee = fee(chain);
     assert_eq!(free(chain, &ferdie), had - fee - bond);
-    assert_eq!(burnt(chain), burnt_before + bond / 2);
+    assert_eq!(burnt(chain), burnt_before + bond / 5 * 4);
     let record = chain
         .read(|| Jobs::batch(&case.id, case.batch.sequence))
         .unwrap();
@@ -307,7 +307,7 @@ fn payouts_that_are_right_cost_who_had_them_added_up() {
     chain.does(Ferdie, quern_disputes::Call::step { id: 0, verdicts });
     let fee = fee(&mut chain);
     assert_eq!(free(&mut chain, &ferdie), had - fee);
-    assert_eq!(burnt(&mut chain), 5 * BYTECHIP / 2);
+    assert_eq!(burnt(&mut chain), 4 * BYTECHIP);
     // The batch is free to become final, and pays.
     chain.pass_window();
     let job = chain.read(|| Jobs::job(&case.id)).unwrap();
@@ -463,8 +463,8 @@ fn a_device_with_two_answers_costs_its_account_a_bond_and_gets_nothing_more() {
     assert_eq!(shows(&mut chain, evidence()), Ok(()));
     assert_eq!(proved(&mut chain), Some((Offence::TwoAnswers, None)));
     let fee = fee(&mut chain);
-    assert_eq!(free(&mut chain, &ferdie), had - fee + 5 * BYTECHIP);
-    assert_eq!(burnt(&mut chain), 5 * BYTECHIP);
+    assert_eq!(free(&mut chain, &ferdie), had - fee + 2 * BYTECHIP);
+    assert_eq!(burnt(&mut chain), 8 * BYTECHIP);
     assert_eq!(
         chain.read(|| Workforce::slashable(&Charlie.to_account_id())),
         0

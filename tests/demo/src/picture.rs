@@ -15,7 +15,7 @@ use std::{
 pub(crate) const SAMPLES: u32 = 24;
 
 /// Fuel one tile may use; several times what the most expensive one needs.
-pub(crate) const FUEL_PER_TASK_MAX: u64 = 100_000_000_000;
+pub(crate) const FUEL_PER_TASK_MAX: u64 = 45_000_000_000;
 
 const WIDTH: u32 = 1280;
 const HEIGHT: u32 = 720;

@@ -124,7 +124,7 @@ pub fn terms(deadline: BlockNumber) -> Terms {
         class: Class::Pinned,
         preferences: Preferences::default(),
         level: ByteLevel::Balanced,
-        fuel_per_task_max: 50_000_000_000,
+        fuel_per_task_max: 45_000_000_000,
         memory_bytes_max: 256 * 1024 * 1024,
         result_bytes_max: 16 * 1024 * 1024,
         deadline,

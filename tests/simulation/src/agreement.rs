@@ -18,7 +18,7 @@ mod runs;
 pub mod surprise;
 
 pub use court::StuckError;
-pub use forecast::{Claim, stakes_advantage};
+pub use forecast::{Claim, brings};
 pub use runs::Counts;
 
 use quern_primitives::job::Agreement;

@@ -43,7 +43,7 @@ impl fmt::Display for WorthTooMuch {
                 )
             }
             Some(_) => f.write_str("and `--agreement unanimous` lets it use what you asked for"),
-            None => f.write_str("and no number of replicas lets it use what you asked for"),
+            None => f.write_str("and no other agreement lets it use what you asked for"),
         }
     }
 }
@@ -59,7 +59,7 @@ mod tests {
         let told = WorthTooMuch {
             refused: QuoteError::TaskWorthTooMuch {
                 task: 160 * BYTECHIP,
-                most: 2_409_638_553,
+                most: 999_999_999,
             },
             instead: Instead {
                 fuel_per_task_max,
@@ -71,12 +71,12 @@ mod tests {
 
     #[test]
     fn whoever_asks_for_too_much_is_told_what_would_be_taken() {
-        let words = told(Some(150_602_409_624), None);
+        let words = told(Some(62_499_999_999), None);
         for said in [
-            "a task costs up to 160 BC, and with more than 2.409638553 BC cheating could pay",
+            "a task costs up to 160 BC, and with more than 0.999999999 BC cheating could pay",
             "cut the input into more tasks",
-            "`--fuel 150602409624` is the most",
-            "no number of replicas",
+            "`--fuel 62499999999` is the most",
+            "no other agreement",
         ] {
             assert!(words.contains(said), "{said}: {words}");
         }

@@ -68,7 +68,7 @@ fn a_referee_that_two_others_contradict_pays_with_its_bond_and_the_batch_pays_it
     assert_eq!(proved(&mut chain), Some((Offence::FalseReport, None)));
     let fee = fee(&mut chain);
     // All of the bond is gone, and who showed it has what a device's wrong answer brings.
-    let part = 5 * BYTECHIP;
+    let part = 2 * BYTECHIP;
     assert_eq!(free(&mut chain, &ferdie), had - fee + part);
     assert_eq!(burnt(&mut chain), burnt_before + BOND - part);
     assert_eq!(bonds(&mut chain, &group), [BOND, 0, BOND]);

@@ -254,13 +254,13 @@ impl Siege {
         assert_eq!(fees, calls.len());
         let ferdie = Ferdie.to_account_id();
         let lost = some.iter().filter(|it| it.outcome.is_ok()).count() as Amount;
-        let half = lost * DISPUTE_BOND / 2;
-        moves(&mut expected, &ferdie, &self.case.coordinator, half);
-        *expected.get_mut(&ferdie).unwrap() -= half;
+        let part = lost * DISPUTE_BOND / 5;
+        moves(&mut expected, &ferdie, &self.case.coordinator, part);
+        *expected.get_mut(&ferdie).unwrap() -= 4 * part;
         let (payer, payee) = (payer.to_account_id(), payee.to_account_id());
         moves(&mut expected, &payer, &payee, 1);
         assert_eq!(purses(&mut self.chain), expected);
-        assert_eq!(burnt(&mut self.chain), burnt_before + half);
+        assert_eq!(burnt(&mut self.chain), burnt_before + 4 * part);
         assert_eq!(self.untouched(), before);
         assert_eq!(proved(&mut self.chain), None);
 
@@ -292,7 +292,7 @@ impl Siege {
             let results = sent(&mut self.chain, &[(Ferdie, RuntimeCall::from(call))]);
             assert_eq!(results, [Ok(Ok(()))]);
             assert_eq!(proved(&mut self.chain), None);
-            assert_eq!(burnt(&mut self.chain), burnt_before + DISPUTE_BOND / 2);
+            assert_eq!(burnt(&mut self.chain), burnt_before + DISPUTE_BOND / 5 * 4);
         }
         assert_eq!(self.chain.read(Disputes::total_held), 0);
         self.chain.pass_window();

@@ -28,7 +28,7 @@ const SLOW: usize = 3;
 
 /// Fuel of a task that is taken back from who has it only after two minutes, and of which two are expected
 /// to take less than one also on a slow machine.
-const LONG_FUEL: u64 = 60_000_000_000;
+const LONG_FUEL: u64 = 55_000_000_000;
 
 /// Fuel of a task that is soon overdue, and is taken back after more than a minute.
 const SHORT_FUEL: u64 = 20_000_000_000;

@@ -10,8 +10,7 @@ use quern_primitives::{
     BlockNumber,
     amount::{BYTECHIP, display},
     device::{Hardware, Region},
-    job::{Agreement, JobState, Submission},
-    limits,
+    job::{JobState, Submission},
 };
 use quern_shards::{cut::Split, manifest::Assembly};
 use quern_worker::device::DeviceSecrets;
@@ -240,29 +239,30 @@ async fn worth_too_much(bench: &Bench) -> anyhow::Result<()> {
     let quote = [&["job", "quote"][..], &job[..]].concat();
     let submit = [&["job", "submit", "--yes", "--anyway"][..], &job[..]].concat();
 
-    // Two that must agree cost 0.016 BC for a gigafuel, and may cost 2.409638553 BC; three a little more.
-    let dear = ["--fuel", "160000000000"];
+    // One costs 0.01 BC for a gigafuel, and may cost nearly half a ByteChip; two that must agree cost 0.016 BC, and may
+    // cost twice as much.
+    let dear = ["--fuel", "60000000000", "--single"];
     let words = [
-        "a task costs up to 2.56 BC",
+        "a task costs up to 0.6 BC",
         "cheating could pay",
         "more tasks",
-        "`--fuel 150602409624`",
-        "`--replicas 3`",
+        "`--fuel 49999999999`",
+        "`--agreement unanimous`",
     ];
     for command in [&quote, &submit] {
         let refused = [&command[..], &dear[..]].concat();
         quern.refuses(1, &words, &refused).await?;
     }
     let dearer = [&submit[..], &["--fuel", "10000000000000"]].concat();
-    let words = ["a task costs up to 160 BC", "no number of replicas"];
+    let words = ["a task costs up to 160 BC", "no other agreement"];
     quern.refuses(1, &words, &dearer).await?;
 
-    let cheap = [&quote[..], &["--fuel", "150602409624"]].concat();
+    let cheap = [&quote[..], &["--fuel", "49999999999", "--single"]].concat();
     let quoted = quern.does(&cheap).await?;
-    says(&quoted, &json!({ "task": "2409638553" }))?;
-    let more = [&quote[..], &dear[..], &["--replicas", "3"]].concat();
-    let quoted = quern.does(&more).await?;
-    says(&quoted, &json!({ "task": "3520000000" }))?;
+    says(&quoted, &json!({ "task": "499999999" }))?;
+    let both = [&quote[..], &["--fuel", "60000000000"]].concat();
+    let quoted = quern.does(&both).await?;
+    says(&quoted, &json!({ "task": "960000000" }))?;
 
     let jobs = quern.does(&["job", "list"]).await?;
     ensure!(
@@ -301,12 +301,21 @@ async fn money(bench: &Bench) -> anyhow::Result<()> {
         .await?;
 
     let (input, histogram) = (bench.folder().join("short"), program("histogram")?);
-    fs::write(&input, "a few words")?;
+    fs::write(&input, "a few\nwords\nthree\n")?;
     let [input, histogram] = [input, histogram].map(|path| path.display().to_string());
     let submit = [
-        "job", "submit", "--yes", "--split", "none", "--input", &input,
+        "job",
+        "submit",
+        "--yes",
+        "--split",
+        "lines",
+        "--shard-size",
+        "6",
+        "--input",
+        &input,
     ];
-    let dear = ["--program", &histogram, "--fuel", "140000000000"];
+    // Three tasks of 0.96 BC each.
+    let dear = ["--program", &histogram, "--fuel", "60000000000"];
     quern
         .refuses(
             1,
@@ -393,6 +402,13 @@ async fn devices(bench: &Bench) -> anyhow::Result<()> {
 
 /// Submissions that `quern` would not send.
 async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
+    // Of money there is a little here, and a job may cost more.
+    let poor = "//Bob//poor";
+    let to = Owner::new(bench, poor)?.id();
+    let amount = BYTECHIP;
+    let gives = Owner::new(bench, "//Bob")?;
+    gives.call(&Call::Transfer { to, amount }).await?;
+
     type Change = fn(&mut Submission);
     let wrong: [(&str, Change, &str); 6] = [
         ("//Alice//stash", |job| job.input_bytes = 0, "Jobs.NoInput"),
@@ -412,13 +428,8 @@ async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
             "Jobs.AbovePriceMax",
         ),
         (
-            "//Bob",
-            // Each task with as many replicas as there may be, at nearly as much as it may be worth.
-            |job| {
-                (job.tasks, job.input_bytes) = (limits::TASKS_PER_JOB_MAX, 65_536);
-                job.agreement = Agreement::Majority { replicas: 15 };
-                job.fuel_per_task_max = 190_000_000_000;
-            },
+            poor,
+            |job| job.tasks = job.input_bytes as u32,
             "Jobs.BalanceBelowQuote",
         ),
         (
@@ -436,7 +447,7 @@ async fn refused_by_the_chain(bench: &Bench) -> anyhow::Result<()> {
                 .prepare(&draft(bench, account, 900).await?)?
                 .submission()?;
             // As much as a task may be worth, so that it is refused for nothing but what is changed.
-            job.fuel_per_task_max = 100_000_000_000;
+            job.fuel_per_task_max = 45_000_000_000;
             job.price_max = u128::MAX;
             change(&mut job);
             refused(owner.force(job).await, error)?;

@@ -89,7 +89,7 @@ impl Outcome {
 struct Job {
     id: JobId,
     trust_seed: [u8; 32],
-    /// The hash of the block behind the one that counted its tasks.
+    /// What its draw follows from.
     block: Digest,
     next: TaskIndex,
 }

@@ -6,8 +6,9 @@
 //! replacement from devices that are drawn without.
 
 use super::{ACCOUNTS, LIES_MAX, Point, Policy, Rate, Setting, surprise::Expected};
-use quern_confidence::{Crowd, InputError, ReExecution, Stakes, Statement, expected_extra, trust};
-use quern_primitives::job::Agreement;
+use quern_confidence::{Crowd, InputError, ReExecution, Statement, expected_extra, trust};
+use quern_job_rules::value::{burnt_of_bond, value_max};
+use quern_primitives::{job::Agreement, params::Params};
 
 /// Executions beyond the first that an honest, seasoned grid may cost.
 const EXTRA_MAX: f64 = 0.1;
@@ -185,14 +186,16 @@ fn lies(row: u32, colluding: u32, a: f64) -> Result<Expected, InputError> {
     Ok(Expected::number(mean, of_square))
 }
 
-/// What so many wrong answers that stay, and one that is found, bring a device more than as many right
-/// ones would have, if each is worth as much as a task may be: rewards are the unit, work costs a half of
-/// one, and ten are slashed. None where a task may be worth nothing, or anything.
-pub fn stakes_advantage(stay: f64, re_executed_permille: u16) -> Result<Option<f64>, InputError> {
-    const COST: f64 = 0.5;
-    const SLASH: f64 = 10.0;
-    let stakes = Stakes::new(1, 1.0, COST, SLASH)?;
-    let value = stakes.value_max(again(re_executed_permille))?;
-    let value = value.filter(|value| *value > 0.0);
-    Ok(value.map(|value| stay * (value + COST) - (SLASH + 1.0 - COST)))
+/// What so many wrong answers that stay, and one that is found, bring a device that is believed alone, in prices of a
+/// task that costs as much as it may: the pay of each, beside it as much as the task costs where the answer stays, less
+/// what is burnt of a bond. Honest work is counted as bringing nothing, as if it cost all that it is paid. None where
+/// nothing is computed again: then a task may cost anything.
+pub fn brings(stay: f64, re_executed_permille: u16) -> Option<f64> {
+    let params = Params {
+        re_execution_permille: re_executed_permille,
+        ..Params::FIRST
+    };
+    let price = value_max(&params, Agreement::Single)? as f64;
+    let pay = f64::from(params.workers_permille) / 1_000.0;
+    Some(stay * (1.0 + pay) + pay - burnt_of_bond(&params) as f64 / price)
 }

@@ -125,10 +125,10 @@ fn in_the_default_mode_no_honest_device_is_blamed_and_one_member_wins_nothing() 
 }
 
 #[test]
-fn a_row_of_honest_answers_buys_no_advantage_at_the_value_that_a_task_may_have() {
+fn a_row_of_honest_answers_buys_no_advantage_at_the_most_that_a_task_may_cost() {
     // Where it is known for certain that it is believed alone, nine lies stay of ten.
-    let most = stakes_advantage(9.0, 100).unwrap().unwrap();
-    assert!(most.abs() < 1e-9, "{most}");
+    let most = brings(9.0, 100).unwrap();
+    assert!(most.abs() < 1e-6, "{most}");
     for row in [10, 100, 1_000, 1_000_000] {
         let point = Point::Betrayal {
             row,
@@ -137,8 +137,9 @@ fn a_row_of_honest_answers_buys_no_advantage_at_the_value_that_a_task_may_have()
         };
         let stay = expected(point, Rate::Stays).mean;
         assert!(stay < 9.0);
-        assert!(stakes_advantage(stay, 100).unwrap().unwrap() < 0.0);
+        assert!(brings(stay, 100).unwrap() < 0.0);
     }
-    // At one in a hundred a bond of ten rewards is too little for a task of any value.
-    assert_eq!(stakes_advantage(50.0, 10), Ok(None));
+    // Where one in a hundred is computed again more of them stay, and a task may cost the less for it.
+    assert!(brings(99.0, 10).unwrap().abs() < 1e-4);
+    assert_eq!(brings(50.0, 0), None);
 }

@@ -22,11 +22,11 @@ use quern_primitives::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// What the council has set here: so large a bond that tasks may be as long as those of the job that is
+/// What the council has set here, and more than a council may: so large a bond that tasks may be as long as those of the job that is
 /// simulated, and of a hundred tasks one computed again.
 const PARAMS: Params = Params {
     re_execution_permille: 10,
-    bond_per_device: Parameter::BondPerDevice.row().most,
+    bond_per_device: 100 * Parameter::BondPerDevice.row().most,
     ..Params::FIRST
 };
 

@@ -220,7 +220,7 @@ impl Draft<'_> {
     /// Whether a task is not worth more than what makes cheating with it lose.
     fn is_protected(&self, wanted: &Submission) -> bool {
         let params = &self.ledger.params;
-        params.protect(self.price(wanted), wanted.agreement.replicas())
+        params.protect(self.price(wanted), wanted.agreement.replicas() / 2 + 1)
     }
 
     fn price(&self, wanted: &Submission) -> Amount {

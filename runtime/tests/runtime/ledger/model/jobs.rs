@@ -315,8 +315,9 @@ fn submit(ledger: &mut Ledger, owner: AccountId, wanted: &Submission) -> Result<
     check_submission(wanted, ledger.now)?;
     let book = &mut ledger.jobs;
     let cap = price(&book.prices, wanted, wanted.fuel_per_task_max);
-    let replicas = wanted.agreement.replicas();
-    need(ledger.params.protect(cap, replicas), "TaskWorthTooMuch")?;
+    // Of one it is that one, of two both.
+    let deciding = wanted.agreement.replicas() / 2 + 1;
+    need(ledger.params.protect(cap, deciding), "TaskWorthTooMuch")?;
     let total = cap * Amount::from(wanted.tasks);
     need(total <= wanted.price_max, "AbovePriceMax")?;
     let id = job_id(&ledger.genesis, &owner, &wanted.salt);

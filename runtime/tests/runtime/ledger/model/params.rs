@@ -56,7 +56,7 @@ impl Default for Numbers {
             group: 3,
             stall: 150,
             dispute_bond: 5_000_000_000,
-            winner: 500,
+            winner: 200,
             answer_time: 300,
         }
     }
@@ -80,17 +80,14 @@ impl Numbers {
         }
     }
 
-    /// Whether a task of this price, computed so many times at first, is one with which cheating loses:
-    /// the price, if nobody looks again, is less than what is lost if somebody does. The rewards are
-    /// counted as less than they are, by a unit for each replica.
-    pub(crate) fn protect(&self, price: Amount, replicas: u8) -> bool {
-        if self.again == 0 {
-            return true;
-        }
-        let gained = 1_000_000 * price;
-        let lost = self.again * (1_000 + self.workers) * price
-            + 1_000 * self.again * Amount::from(replicas) * (self.bond - 1);
-        gained <= lost
+    /// Whether a task of this price, which so many replicas decide, is one with which cheating loses: the price, in so
+    /// many of a thousand as nobody looks at again, and the workers' part of it in all, are less than what is burnt of
+    /// the bonds where somebody looks. A task that costs nothing is worth nothing.
+    pub(crate) fn protect(&self, price: Amount, deciding: u8) -> bool {
+        let burnt = self.bond - self.bond * self.winner / 1_000;
+        let gained = (1_000 - self.again + self.workers) * price;
+        let lost = self.again * Amount::from(deciding) * burnt;
+        self.again == 0 || price == 0 || gained < lost
     }
 }
 

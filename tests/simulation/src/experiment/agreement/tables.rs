@@ -10,8 +10,7 @@ use super::{
 use crate::experiment::thousands;
 use anyhow::Context as _;
 use quern_simulation::agreement::{
-    ACCOUNTS, Claim, LIES_MAX, Point, Policy, Rate, Setting, sizes, stakes_advantage,
-    surprise::SIGMAS,
+    ACCOUNTS, Claim, LIES_MAX, Point, Policy, Rate, Setting, brings, sizes, surprise::SIGMAS,
 };
 
 /// All of the page's region.
@@ -174,9 +173,10 @@ impl Tables<'_> {
             "### Right until it is worth it\n\n\
              ![wrong answers that stay](agreement-betrayal.svg)\n\n\
              Wrong answers of one device that stay before one of it is found out; after {} nobody looks any \
-             longer. What they bring, by the formula, is in rewards of a replica, beyond what right answers would \
-             have brought, where a task is worth as much as it may be with such bonds: nothing at all where \
-             little is computed again.\n\n\
+             longer. What they bring, by the formula, is in prices of a task that costs as much as it may: the pay of \
+             each, beside it as much as the task costs, less what is burnt of a bond when one is found. Honest work is \
+             counted as bringing nothing, as if it cost all that it is paid. Where nothing is computed again a task may \
+             cost anything.\n\n\
              | accepted in a row | collude | computed again | wrong and final | formula | σ | z | brings |\n\
              | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
             thousands(LIES_MAX.into())
@@ -197,10 +197,8 @@ impl Tables<'_> {
                 Claim::AtMost(_) => None,
             });
             let stays = stays.with_context(|| format!("nothing is expected of {}", it.point))?;
-            let brings = stakes_advantage(stays, re_executed_permille)?;
-            let brings = brings.map_or("no task may be worth anything".into(), |it| {
-                format!("{it:+.2}")
-            });
+            let brings = brings(stays, re_executed_permille);
+            let brings = brings.map_or("without a bound".into(), |it| format!("{it:+.2}"));
             let share = colluding * 100 / ACCOUNTS;
             text.push_str(&format!(
                 "| {row} | {share} % | {again} % | {cell} | {brings} |\n"
