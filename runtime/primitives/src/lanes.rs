@@ -7,7 +7,7 @@
 //!
 //! | what | how |
 //! | --- | --- |
-//! | seed | SHA-256 over `quern/lanes/1`, the hash of the block in which the job's group was drawn, and the job |
+//! | seed | SHA-256 over `quern/lanes/1`, the hash of the block before the one in which the job's group was drawn, 32 bytes of what that block's author could not choose, and the job |
 //! | draw | the first 8 bytes, little endian, of SHA-256 over `quern/lane/1`, the seed and the account |
 //! | lane | the finaliser of SplitMix64 over the draw and the task, modulo the number of lanes |
 
@@ -20,11 +20,17 @@ pub const LANES_MAX: u8 = 32;
 /// The number that says that a replica was for all.
 pub const OPEN_TO_ALL: u8 = 1;
 
-/// What a job's lanes follow from, by the hash of the block in which its group was drawn.
-pub fn seed(drawn_in: &[u8; 32], job: &JobId) -> Digest {
+/// What a job's lanes follow from: the hash of the block before the one in which its group was drawn, and the
+/// randomness that the author of that one brought.
+///
+/// Who makes a block can choose its hash, by the transactions and their order, but not the output of the verifiable
+/// random function of its slot, which it knows before. So who makes one of the two blocks can choose nothing but to
+/// make none; it takes both.
+pub fn seed(before: &[u8; 32], random: &[u8; 32], job: &JobId) -> Digest {
     let mut hasher = Sha256::new();
     hasher.update(b"quern/lanes/1");
-    hasher.update(drawn_in);
+    hasher.update(before);
+    hasher.update(random);
     hasher.update(job.0);
     Digest(hasher.finalize().into())
 }
@@ -88,20 +94,20 @@ mod tests {
 
     /// The auditors' guide computes the same by other means.
     #[test]
-    fn the_seed_of_lanes_is_a_digest_of_the_block_s_hash_and_the_job() {
-        let seed = seed(&[7; 32], &job());
+    fn the_seed_of_lanes_is_a_digest_of_a_block_s_hash_the_next_one_s_randomness_and_the_job() {
+        let seed = seed(&[7; 32], &[8; 32], &job());
         let digits: String = seed.0.iter().map(|it| format!("{it:02x}")).collect();
         assert_eq!(
             digits,
-            "f15bbf232633769dcc22b06b950c80edb32375c6c9067e3e50d9cb93954d52fe"
+            "867b199b9aa458c300f9014f5466aafa5fec8dad65575a83343782603afee3cd"
         );
     }
 
     /// The auditors' guide computes the same by other means.
     #[test]
     fn an_account_is_in_the_lanes_that_the_auditors_guide_says() {
-        let draw = Draw::of(&seed(&[7; 32], &job()).0, &account(2));
-        for (task, lane) in (0..).zip([30, 29, 28, 24, 17, 3, 29, 21]) {
+        let draw = Draw::of(&seed(&[7; 32], &[8; 32], &job()).0, &account(2));
+        for (task, lane) in (0..).zip([2, 25, 18, 0, 11, 18, 12, 31]) {
             let its = (0..32).filter(|replica| draw.is_for(task, *replica, 32));
             assert_eq!(its.collect::<Vec<_>>(), [lane], "{task}");
         }

@@ -4,8 +4,8 @@
 //! output of a verifiable random function that its author could not choose and that nobody else
 //! knew when the job was submitted. Each job has a draw of its own, by its id.
 //!
-//! The lanes of its tasks follow from the hash of the block in which it was drawn. That is the parent hash of the
-//! next block, which notes it.
+//! The lanes of its tasks follow from the hash of the block before the one in which it was drawn, and from that one's
+//! randomness, which the next block is the first to know and notes.
 
 use crate::{Awaiting, Config, DrawnLately, Event, Groups, Jobs, JobsCoordinatedBy, Pallet};
 use alloc::vec::Vec;
@@ -16,10 +16,13 @@ use frame_support::{
 };
 use quern_job_rules::life::{self, Transition};
 use quern_primitives::{AccountId, BlockNumber, JobId, lanes};
-use sp_runtime::traits::UniqueSaturatedInto;
+use sp_runtime::traits::{Saturating, UniqueSaturatedInto};
 
 /// Sets these draws apart from all others that use the chain's randomness.
 const DRAW: &[u8] = b"quern/coordinator/1";
+
+/// The same for the lanes of the jobs that were drawn.
+const LANES: &[u8] = b"quern/lanes/1";
 
 /// A number and the first block in which it could be known.
 pub(crate) type Drawn = (u128, BlockNumber);
@@ -49,19 +52,30 @@ impl<T: Config> Pallet<T> {
 
     /// Notes what the lanes of the jobs follow from that were drawn in the block before, and says how many
     /// they were. A job may be over since.
-    pub(crate) fn seed_lanes() -> u32 {
+    pub(crate) fn seed_lanes(random: impl FnOnce() -> Option<[u8; 32]>) -> u32 {
         let drawn = DrawnLately::<T>::get();
         if drawn.is_empty() {
             return 0;
         }
+        // Without it nothing is drawn either, and what was drawn waits on.
+        let Some(random) = random() else {
+            return 0;
+        };
         DrawnLately::<T>::kill();
-        let drawn_in: [u8; 32] = frame_system::Pallet::<T>::parent_hash().into();
+        let before = frame_system::Pallet::<T>::block_number().saturating_sub(2u32.into());
+        let before: [u8; 32] = frame_system::Pallet::<T>::block_hash(before).into();
         for id in &drawn {
             Groups::<T>::mutate_extant(id, |group| {
-                group.lane_seed = Some(lanes::seed(&drawn_in, id));
+                group.lane_seed = Some(lanes::seed(&before, &random, id));
             });
         }
         u32::try_from(drawn.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The randomness for the lanes of what was drawn in the block before, if there is any.
+    pub(crate) fn random_of_lanes() -> Option<[u8; 32]> {
+        let (random, _) = T::Randomness::random(LANES);
+        random.map(Into::into)
     }
 
     /// The chain's randomness for a job, if there is any.

@@ -7,7 +7,7 @@
 //! on the owner's own account. The quote is a hard cap; no call takes more. In the next block the
 //! chain draws the job's group among the masternodes, from randomness that nobody could know when the
 //! job was submitted. The block after notes with the group what the lanes of the
-//! job's tasks follow from, that block's hash. The first of the group coordinates. It
+//! job's tasks follow from, that block's randomness and the hash before it. The first of the group coordinates. It
 //! [settles](Pallet::settle) tasks in batches. Each is
 //! pending until the chain's clock of finality has gone on by the window of the job's terms: its money
 //! stays in the hold, set aside for the worker accounts, the masternodes that settled and certified the
@@ -323,7 +323,7 @@ pub mod pallet {
     >;
 
     /// The jobs whose groups were drawn in the last block in which any was: their lanes follow from that
-    /// block's hash, which the next one knows. Nothing once it is noted.
+    /// block's randomness, which the next one knows. Nothing once it is noted.
     #[pallet::storage]
     pub type DrawnLately<T: Config> =
         StorageValue<_, BoundedVec<JobId, ConstU32<JOBS_AWAITING_COORDINATOR_MAX>>, ValueQuery>;
@@ -687,7 +687,7 @@ pub mod pallet {
         /// Notes what the lanes of the jobs follow from whose groups were drawn in the block before, and
         /// draws the groups of the jobs that await their coordinator.
         fn on_initialize(_now: BlockNumberFor<T>) -> Weight {
-            let drawn = Self::seed_lanes();
+            let drawn = Self::seed_lanes(Self::random_of_lanes);
             let looked_at = Self::draw_coordinators(T::Params::get().group_size, Self::random);
             T::WeightInfo::seed_lanes(drawn)
                 .saturating_add(T::WeightInfo::draw_coordinators(looked_at))

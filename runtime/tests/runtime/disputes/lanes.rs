@@ -1,21 +1,24 @@
 //! Lanes by the seed that the chain has noted.
 
 use super::*;
+use frame_support::traits::Randomness as _;
+use pallet_babe::ParentBlockRandomness;
 use quern_primitives::lanes::{self, Draw};
-use quern_runtime::System;
+use quern_runtime::{Runtime, System};
 
 #[test]
 fn an_assignment_in_a_lane_in_which_its_account_is_not_strikes_the_batch() {
     let (mut chain, mut case) = started();
-    // The block after the draw notes what lanes follow from, by the hash of the one of the draw.
+    // The block after the draw notes what lanes follow from: the hash before, and the randomness of the one of the draw.
     let drawn_in = chain.read(System::block_number);
+    let (random, _) = chain.read(|| ParentBlockRandomness::<Runtime>::random(b"quern/lanes/1"));
     assert_eq!(
         chain.read(|| Jobs::group(&case.id)).unwrap().lane_seed,
         None
     );
     chain.blocks(1);
-    let hash = chain.read(|| System::block_hash(drawn_in));
-    let seed = lanes::seed(&hash.0, &case.id);
+    let before = chain.read(|| System::block_hash(drawn_in - 1));
+    let seed = lanes::seed(&before.0, &random.unwrap().0, &case.id);
     let noted = chain.read(|| Jobs::group(&case.id)).unwrap().lane_seed;
     assert_eq!(noted, Some(seed));
 

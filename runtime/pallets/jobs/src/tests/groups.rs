@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{DrawnLately, Event, Groups, Operators as _};
-use frame_support::{BoundedVec, assert_ok, traits::Hooks as _};
+use frame_support::{BoundedVec, assert_ok, traits::Randomness as _};
 use quern_primitives::{
     AccountId, JobId, NodeKey,
     batch::Certified,
@@ -11,6 +11,7 @@ use quern_primitives::{
     params::Params,
     payload::{NodeSecret, NodeSignature},
 };
+use sp_core::H256;
 use std::collections::BTreeSet;
 
 fn with_groups_of(size: u8) {
@@ -296,7 +297,7 @@ fn who_has_no_bond_any_more_has_no_turn_and_is_not_waited_for() {
 }
 
 #[test]
-fn the_block_after_the_draw_notes_the_seed_of_lanes_by_the_hash_of_the_one_of_the_draw() {
+fn the_block_after_the_draw_notes_the_seed_of_lanes_by_the_hash_before_it_and_its_randomness() {
     on_new_chain(|| {
         with_groups_of(3);
         let id = submitted();
@@ -304,15 +305,23 @@ fn the_block_after_the_draw_notes_the_seed_of_lanes_by_the_hash_of_the_one_of_th
         assert_eq!(Jobs::group(&id).unwrap().lane_seed, None);
         assert_eq!(DrawnLately::<Test>::get().into_inner(), [id]);
         assert_ok!(Jobs::do_try_state());
-        let drawn_in = [7; 32];
-        System::initialize(&3, &drawn_in.into(), &Default::default());
-        Jobs::on_initialize(3);
-        let seed = Some(lanes::seed(&drawn_in, &id));
+        // As long as there is no randomness the job waits for its lanes.
+        Seed::set(&None);
+        next_block();
+        assert_eq!(Jobs::group(&id).unwrap().lane_seed, None);
+        assert_ok!(Jobs::do_try_state());
+        Seed::set(&Some(9));
+        let next = System::block_number() + 1;
+        let before = H256([7; 32]);
+        frame_system::BlockHash::<Test>::insert(next - 2, before);
+        next_block();
+        let (random, _) = Numbers::random(b"quern/lanes/1");
+        let seed = Some(lanes::seed(&before.0, &random.unwrap().0, &id));
         assert_eq!(Jobs::group(&id).unwrap().lane_seed, seed);
         assert!(DrawnLately::<Test>::get().is_empty());
         // Later blocks change nothing, nor does who takes over.
-        System::initialize(&4, &[8; 32].into(), &Default::default());
-        Jobs::on_initialize(4);
+        frame_system::BlockHash::<Test>::insert(next - 1, H256([8; 32]));
+        next_block();
         clock_to(STALL);
         free_of_charge(take_over(&members(id)[1], id));
         assert_eq!(Jobs::group(&id).unwrap().lane_seed, seed);
