@@ -116,7 +116,7 @@ impl Chain {
         }
         let header = state.at.block_header().await;
         let header = header.map_err(no_state("the header of a block", number))?;
-        read.time_ms = slot::began_at(&header.digest.logs)?;
+        read.time_ms = slot::of(&header.digest.logs)?.map(|claim| claim.began_at);
         let of_transaction = |entry: &Entry| entry.transaction.is_some();
         if read.money.entries.iter().any(of_transaction) {
             let settles = places_of_settlements(&events);

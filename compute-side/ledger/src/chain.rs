@@ -258,6 +258,19 @@ impl Chain {
     /// told by the block's header, which every node keeps. The chain's first block has no slot and
     /// so no time.
     pub async fn made_at(&self, number: BlockNumber) -> Result<Option<u64>, ChainError> {
+        let claim = self.slot_of(number).await?;
+        Ok(claim.map(|claim| claim.began_at))
+    }
+
+    /// What the verifiable random function of a block's slot gave its author, who could not choose it; none of a
+    /// chain's first block, or of one whose slot has no such function.
+    pub async fn random_output(&self, number: BlockNumber) -> Result<Option<[u8; 32]>, ChainError> {
+        let claim = self.slot_of(number).await?;
+        Ok(claim.and_then(|claim| claim.output))
+    }
+
+    /// What the header of a block says of its slot.
+    async fn slot_of(&self, number: BlockNumber) -> Result<Option<slot::Claim>, ChainError> {
         let hash = self.block_hash(number).await?;
         let header = self
             .rpc
@@ -265,7 +278,7 @@ impl Chain {
             .await
             .map_err(no_answer("the header of a block"))?;
         let header = header.ok_or(ChainError::NoBlock { block: number })?;
-        slot::began_at(&header.digest.logs)
+        slot::of(&header.digest.logs)
     }
 
     /// Finalised blocks from now on.

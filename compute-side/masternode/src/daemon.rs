@@ -135,8 +135,8 @@ pub(crate) enum Command {
         number: u64,
         outcome: Box<Result<Truth, NoReferee>>,
     },
-    /// The hash of a finalised block was read.
-    BlockHash { block: BlockNumber, hash: Digest },
+    /// What draws of what was counted in a block follow from was read.
+    Seed { block: BlockNumber, seed: Digest },
     /// There is news of a job that another masternode coordinates.
     Elsewhere { job: JobId, news: News },
     /// A task is computed for another masternode, or is not any more.
@@ -206,7 +206,7 @@ async fn serve(
         benchmark: figures::benchmark(),
         benchmarks_wanted: Semaphore::new(figures::BENCHMARKS_READY),
         outcomes: Default::default(),
-        showing: Semaphore::new(showing::READERS_MAX),
+        showing: Default::default(),
         sightings: books.sightings.clone(),
         peers: books.peers.clone(),
         witnessed: Default::default(),
@@ -409,7 +409,7 @@ impl Grid {
                 number,
                 outcome,
             } => self.recomputed(job, task, number, outcome),
-            Command::BlockHash { block, hash } => self.step(Event::BlockHash { block, hash }),
+            Command::Seed { block, seed } => self.step(Event::Seed { block, seed }),
             Command::Elsewhere { job, news } => self.step(Event::Elsewhere { job, news }),
             Command::Refereeing { begins } => self.step(Event::Refereeing { begins }),
             Command::Devices { answer } => {
@@ -499,7 +499,7 @@ impl Grid {
                 cancel: Cancel::new(),
             }),
             Effect::StopRecomputing { job, task } => self.stop_recomputing(job, task),
-            Effect::ReadBlockHash { block } => self.read_block_hash(block),
+            Effect::ReadSeed { block } => self.read_seed(block),
             Effect::DropInputs { job } => watcher::drop_inputs(&self.shared, job),
             Effect::Answer {
                 token,

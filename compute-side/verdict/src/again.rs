@@ -9,11 +9,32 @@ use sha2::{Digest as _, Sha256};
 /// Begins what is hashed, so that no other draw from the same seed comes out alike.
 const DOMAIN: &[u8] = b"quern/re-execution/1";
 
+/// How many blocks behind the one in which verdicts were seen to be counted bring what their draw follows from.
+pub const SEED_BLOCKS: u32 = 2;
+
+/// What a draw follows from: SHA-256 over `quern/re-execution-seed/1`, the hash of the block in which the verdicts
+/// were seen to be counted, and of each of the next two what its author could not choose, the 32 bytes that the verifiable
+/// random function gave it for its slot.
+///
+/// Who makes a block can choose its hash, by the transactions and their order, but does not know what others' functions
+/// give; and of its own it can choose nothing but to make no block. So it takes three blocks in a row to choose a
+/// draw, and until the last of them was made nobody knows it who does not make all of these.
+#[must_use]
+pub fn seed(counted: &[u8; 32], next: &[[u8; 32]; SEED_BLOCKS as usize]) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update(b"quern/re-execution-seed/1");
+    hasher.update(counted);
+    for output in next {
+        hasher.update(output);
+    }
+    Digest(hasher.finalize().into())
+}
+
 /// Whether a settled task is computed again, where so many of a thousand are: whether the first 8 bytes,
 /// little endian, of SHA-256 over `quern/re-execution/1`, the seed, the job and the task (4 bytes, little
 /// endian) are below that share of 2^64. What a referee computed is not computed again.
 ///
-/// The seed is one that nobody knew when the verdicts were written, and that anybody can look up later.
+/// The [seed] is one that nobody knew when the verdicts were written, and that anybody can look up later.
 #[must_use]
 pub fn is_re_executed(
     seed: &Digest,
@@ -79,6 +100,21 @@ mod tests {
 
     fn is_re_executed(seed: [u8; 32], task: TaskIndex, permille: u16) -> bool {
         super::is_re_executed(&Digest(seed), &JOB, task, Ground::Unanimous, permille)
+    }
+
+    /// Worked out with Python's `hashlib`.
+    #[test]
+    fn the_seed_is_a_digest_of_a_block_s_hash_and_of_what_the_next_two_bring() {
+        let digits =
+            |seed: Digest| -> String { seed.0.iter().map(|it| format!("{it:02x}")).collect() };
+        assert_eq!(
+            digits(seed(&[1; 32], &[[2; 32], [3; 32]])),
+            "60a9bc8c7b9b3c062047defd4f4ae4a82d311a0623fca6d9c615813a2fda43f2"
+        );
+        assert_ne!(
+            seed(&[1; 32], &[[2; 32], [3; 32]]),
+            seed(&[1; 32], &[[3; 32], [2; 32]])
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod case;
 mod receipt;
 mod trust;
 
-pub use again::{is_re_executed, re_executed_by};
+pub use again::{SEED_BLOCKS, is_re_executed, re_executed_by, seed};
 pub use case::{Case, Decision, Hearing, Testimony};
 pub use quern_primitives::receipt::receipt_digest;
 pub use receipt::{Expected, ReceiptFault, check_receipt, check_statement};

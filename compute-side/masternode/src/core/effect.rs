@@ -100,8 +100,8 @@ pub enum Effect {
         /// The task.
         task: TaskIndex,
     },
-    /// Read the hash of a block that is finalised; tell [`Event::BlockHash`](super::Event::BlockHash).
-    ReadBlockHash {
+    /// Read what draws of what was counted in a block follow from; tell [`Event::Seed`](super::Event::Seed).
+    ReadSeed {
         /// Its height.
         block: BlockNumber,
     },

@@ -229,12 +229,12 @@ pub enum Event {
         /// What came out, or why nothing did.
         outcome: Box<Result<Truth, NoReferee>>,
     },
-    /// The hash of a finalised block was read.
-    BlockHash {
-        /// Its height.
+    /// What draws of what was counted in a block follow from was read.
+    Seed {
+        /// The block's height.
         block: BlockNumber,
-        /// Its hash.
-        hash: Digest,
+        /// What they follow from ([`quern_verdict::seed`]).
+        seed: Digest,
     },
     /// There is news of a job of whose group this masternode is and that another one coordinates.
     Elsewhere {
@@ -414,7 +414,7 @@ impl Core {
             Event::Recomputed { job, task, outcome } => {
                 self.recomputed(now, job, task, *outcome, &mut out);
             }
-            Event::BlockHash { block, hash } => self.draw_samples(block, &hash, &mut out),
+            Event::Seed { block, seed } => self.draw_samples(block, &seed, &mut out),
             Event::Elsewhere { job, news } => self.elsewhere(job, news, &mut out),
             Event::Refereeing { begins } => self.refereeing(begins, &mut out),
             Event::NotSettled { job } => self.not_settled(now, job),
@@ -517,7 +517,7 @@ impl Core {
                 self.forget(id, out);
             }
         }
-        self.want_hashes(out);
+        self.want_seeds(out);
         self.end_waits_of_closing_jobs(now, out);
         self.stop_overdue_jobs();
         self.ask_for_the_last(now);

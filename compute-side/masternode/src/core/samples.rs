@@ -1,9 +1,9 @@
 //! Accepted answers that are computed again, drawn where nobody could know of it.
 //!
 //! Devices that agree on a wrong answer are in no doubt. So of the tasks that were settled a share is
-//! computed again, by the job's terms. Which they are follows from the hash of the block that was
-//! finalised after the one in which the chain was seen to have counted their batch: it was not known when
-//! the verdicts were written, and anybody can draw the same. They are computed one at a time, when the referee has nothing
+//! computed again, by the job's terms. Which they are follows from the block in which the chain
+//! was seen to have counted their batch, and from the next two ([`quern_verdict::seed`]): that was not known when the
+//! verdicts were written, and anybody can draw the same. They are computed one at a time, when the referee has nothing
 //! else to do. What a job was computed from is kept until its last draw is done, also when it is closed.
 //!
 //! Who agreed on another answer than comes out gets nothing from this masternode for a day, and a note
@@ -30,7 +30,7 @@ use quern_primitives::{
     receipt::Exit,
     verdict::{Finding, Verdict},
 };
-use quern_verdict::is_re_executed;
+use quern_verdict::{SEED_BLOCKS, is_re_executed};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Tasks that wait to be computed again, at most; what is drawn beyond them is not checked.
@@ -46,9 +46,8 @@ const LACKING_OF_A_JOB_MAX: usize = 64;
 /// first are not drawn.
 const UNDRAWN_MAX: usize = 32;
 
-/// How many blocks the hash of a block is waited for that was asked for; what was counted before it is then
-/// not drawn. About ten minutes, twice as long as the chain is asked.
-const HASH_BLOCKS_MAX: BlockNumber = 100;
+/// How many blocks that is waited for which a draw follows from; what was counted is then not drawn. About ten minutes, twice as long as the chain is asked.
+const SEED_WAIT_BLOCKS: BlockNumber = 100;
 
 /// A settled task that may be computed again.
 #[derive(Clone, Debug)]
@@ -73,10 +72,10 @@ pub(super) struct Settled {
 
 impl Settled {
     /// Whether a task is drawn, and falls to this masternode.
-    fn has(&self, hash: &Digest, verdict: &Verdict) -> bool {
+    fn has(&self, seed: &Digest, verdict: &Verdict) -> bool {
         let (job, task) = (&self.job, verdict.task);
-        is_re_executed(hash, job, task, verdict.ground, self.permille)
-            && self.seat.is_none_or(|seat| seat.has(hash, job, task))
+        is_re_executed(seed, job, task, verdict.ground, self.permille)
+            && self.seat.is_none_or(|seat| seat.has(seed, job, task))
     }
 }
 
@@ -85,7 +84,7 @@ impl Settled {
 pub(super) struct Samples {
     /// What is not drawn, by the block in which it was seen to be counted.
     undrawn: BTreeMap<BlockNumber, Vec<Settled>>,
-    /// Of these, the blocks of which the next one's hash was asked for, and at which block.
+    /// Of these, the blocks for which it was asked what draws follow from, and at which block.
     asked: BTreeMap<BlockNumber, BlockNumber>,
     /// What was drawn, in the order in which it is computed.
     pub(super) chosen: VecDeque<Sample>,
@@ -110,30 +109,32 @@ impl Samples {
         }
     }
 
-    /// The blocks whose hash is to be read, once each, when this one is finalised. What waits for one that
-    /// never came is forgotten.
+    /// The blocks for which that is to be read which draws follow from, once each, when this one is finalised. What
+    /// waits for one that never came is forgotten.
     fn wanted(&mut self, block: BlockNumber) -> Vec<BlockNumber> {
-        let is_late = |asked: BlockNumber| asked.saturating_add(HASH_BLOCKS_MAX) < block;
+        let is_late = |asked: BlockNumber| asked.saturating_add(SEED_WAIT_BLOCKS) < block;
         let late = self.asked.extract_if(.., |_, asked| is_late(*asked));
         for (counted, _) in late {
             self.undrawn.remove(&counted);
         }
-        let before = self.undrawn.range(..block).map(|(counted, _)| *counted);
-        let fresh: Vec<_> = before.filter(|it| !self.asked.contains_key(it)).collect();
+        let last = block.checked_sub(SEED_BLOCKS);
+        let ready = last
+            .into_iter()
+            .flat_map(|last| self.undrawn.range(..=last));
+        let ready = ready.map(|(counted, _)| *counted);
+        let fresh: Vec<_> = ready.filter(|it| !self.asked.contains_key(it)).collect();
         self.asked
             .extend(fresh.iter().map(|counted| (*counted, block)));
-        let next = fresh.into_iter().map(|counted| counted.saturating_add(1));
-        next.collect()
+        fresh
     }
 
-    /// A block's hash is known: draws from what was counted in the one before.
-    fn draw(&mut self, block: BlockNumber, hash: &Digest) {
-        let counted = block.saturating_sub(1);
+    /// It is known what draws of what was counted in a block follow from: draws.
+    fn draw(&mut self, counted: BlockNumber, seed: &Digest) {
         self.asked.remove(&counted);
         let settled = self.undrawn.remove(&counted).unwrap_or_default();
         for mut settled in settled {
             let verdicts = std::mem::take(&mut settled.verdicts).into_iter();
-            let drawn = verdicts.filter(|verdict| settled.has(hash, verdict));
+            let drawn = verdicts.filter(|verdict| settled.has(seed, verdict));
             let samples = drawn.map(|verdict| Sample {
                 job: settled.job,
                 verdict,
@@ -237,24 +238,20 @@ impl Core {
     }
 
     /// A block was finalised: what was counted before it can be drawn.
-    pub(super) fn want_hashes(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn want_seeds(&mut self, out: &mut Vec<Effect>) {
         let wanted = self.referee.samples.wanted(self.block);
-        out.extend(
-            wanted
-                .into_iter()
-                .map(|block| Effect::ReadBlockHash { block }),
-        );
+        out.extend(wanted.into_iter().map(|block| Effect::ReadSeed { block }));
         self.drop_spent(out);
     }
 
-    /// A block's hash was read: draws by it.
+    /// It was read what draws of what was counted in a block follow from.
     pub(super) fn draw_samples(
         &mut self,
         block: BlockNumber,
-        hash: &Digest,
+        seed: &Digest,
         out: &mut Vec<Effect>,
     ) {
-        self.referee.samples.draw(block, hash);
+        self.referee.samples.draw(block, seed);
         self.drop_spent(out);
     }
 
@@ -380,7 +377,7 @@ mod tests {
     const JOB: JobId = JobId([5; 32]);
 
     #[test]
-    fn the_hash_of_a_block_is_wanted_once_and_only_when_it_is_finalised() {
+    fn what_a_draw_follows_from_is_wanted_once_and_only_when_its_blocks_are_finalised() {
         let mut samples = Samples::default();
         let settled = || Settled {
             job: JOB,
@@ -391,17 +388,18 @@ mod tests {
         };
         samples.settled(7, settled());
         assert_eq!(samples.wanted(7), [] as [BlockNumber; 0]);
-        assert_eq!(samples.wanted(9), [8]);
+        assert_eq!(samples.wanted(8), [] as [BlockNumber; 0]);
+        assert_eq!(samples.wanted(9), [7]);
         assert_eq!(samples.wanted(10), [] as [BlockNumber; 0]);
         samples.closed.insert(JOB, Lengths::default());
         assert!(samples.spent().is_empty(), "it is not drawn");
-        samples.draw(8, &Digest([0; 32]));
+        samples.draw(7, &Digest([0; 32]));
         assert_eq!(samples.spent(), [JOB]);
         assert!(samples.spent().is_empty());
     }
 
     #[test]
-    fn a_closed_job_is_kept_for_some_blocks_only_if_a_hash_never_comes() {
+    fn a_closed_job_is_kept_for_some_blocks_only_if_what_its_draw_follows_from_never_comes() {
         let mut samples = Samples::default();
         let settled = Settled {
             job: JOB,
@@ -414,13 +412,13 @@ mod tests {
         samples.closed.insert(JOB, Lengths::default());
         // However long the chain stands still before it is asked.
         let asked = 5_000;
-        assert_eq!(samples.wanted(asked), [8]);
-        samples.wanted(asked + HASH_BLOCKS_MAX);
+        assert_eq!(samples.wanted(asked), [7]);
+        samples.wanted(asked + SEED_WAIT_BLOCKS);
         assert_eq!(samples.spent(), [] as [JobId; 0]);
-        samples.wanted(asked + HASH_BLOCKS_MAX + 1);
+        samples.wanted(asked + SEED_WAIT_BLOCKS + 1);
         assert_eq!(samples.spent(), [JOB]);
         assert!(samples.asked.is_empty() && samples.undrawn.is_empty());
-        samples.draw(8, &Digest([0; 32]));
+        samples.draw(7, &Digest([0; 32]));
         assert_eq!(samples.waiting(), 0, "it comes too late");
     }
 

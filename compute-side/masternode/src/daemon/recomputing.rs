@@ -13,6 +13,7 @@ use crate::{
 use quern_ledger::ChainError;
 use quern_primitives::{BlockNumber, Digest, JobId, TaskIndex, receipt::Answer};
 use quern_sandbox::Cancel;
+use quern_verdict::{SEED_BLOCKS, seed};
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -28,8 +29,8 @@ const RUN_STACK_BYTES: usize = 4 * 1024 * 1024;
 /// How long to wait before the chain is asked again after it did not answer.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How often the chain is asked for the hash of a block. What was to be drawn by it is forgotten then.
-const HASH_TRIES: u32 = 150;
+/// How often the chain is asked for what draws follow from. What was to be drawn by it is forgotten then.
+const SEED_TRIES: u32 = 150;
 
 /// Where tasks are computed, for the jobs that are coordinated here and for others.
 pub(crate) struct Room {
@@ -186,12 +187,12 @@ impl Grid {
         }
     }
 
-    /// Has the hash of a finalised block read.
-    pub(super) fn read_block_hash(&self, block: BlockNumber) {
+    /// Has that read which draws of what was counted in a block follow from.
+    pub(super) fn read_seed(&self, block: BlockNumber) {
         let shared = self.shared.clone();
         tokio::spawn(async move {
-            if let Some(hash) = hash_at_last(&shared, block).await {
-                let command = Command::BlockHash { block, hash };
+            if let Some(seed) = seed_at_last(&shared, block).await {
+                let command = Command::Seed { block, seed };
                 // An error says that the masternode stops.
                 drop(shared.commands.send(command).await);
             }
@@ -247,11 +248,11 @@ async fn compute(
     told.await.unwrap_or(Err(RefereeError::Thread))
 }
 
-/// The hash of a finalised block, asked for again until the chain answers, for some minutes.
-async fn hash_at_last(shared: &Shared, block: BlockNumber) -> Option<Digest> {
-    for _ in 0..HASH_TRIES {
-        match shared.chain.block_hash(block).await {
-            Ok(hash) => return Some(Digest(hash)),
+/// What draws of what was counted in a block follow from, asked for again until the chain answers, for some minutes.
+async fn seed_at_last(shared: &Shared, block: BlockNumber) -> Option<Digest> {
+    for _ in 0..SEED_TRIES {
+        match seed_of(shared, block).await {
+            Ok(seed) => return Some(seed),
             Err(error) => report(block, &error),
         }
         tokio::time::sleep(PAUSE).await;
@@ -259,7 +260,22 @@ async fn hash_at_last(shared: &Shared, block: BlockNumber) -> Option<Digest> {
     None
 }
 
+/// What draws of what was counted in a block follow from; all blocks that it takes are finalised.
+async fn seed_of(shared: &Shared, counted: BlockNumber) -> Result<Digest, ChainError> {
+    let hash = shared.chain.block_hash(counted).await?;
+    let mut next = [[0; 32]; SEED_BLOCKS as usize];
+    for (output, block) in next.iter_mut().zip(counted.saturating_add(1)..) {
+        // Of a chain on which slots have no random function the draw follows from the hash alone.
+        *output = shared.chain.random_output(block).await?.unwrap_or_default();
+    }
+    Ok(seed(&hash, &next))
+}
+
 fn report(block: BlockNumber, error: &ChainError) {
     let error = error as &dyn std::error::Error;
-    tracing::warn!(block, error, "cannot read a block's hash; trying again");
+    tracing::warn!(
+        block,
+        error,
+        "cannot read what draws follow from; trying again"
+    );
 }

@@ -66,8 +66,8 @@ pub(super) enum AtOffice {
         task: TaskIndex,
         number: u64,
     },
-    /// The hash of a finalised block is read.
-    Hashed {
+    /// What draws of what was counted in a block follow from is read.
+    Seeded {
         block: BlockNumber,
     },
 }
@@ -231,7 +231,7 @@ impl World<'_> {
             }),
             AtOffice::Computed => self.computed_benchmark(),
             AtOffice::Recomputed { job, task, number } => self.recomputed(job, task, number),
-            AtOffice::Hashed { block } => self.hashed(block),
+            AtOffice::Seeded { block } => self.seeded(block),
         }
     }
 
@@ -376,7 +376,7 @@ impl World<'_> {
             Effect::StopRecomputing { job, task } => {
                 self.office.recomputing.remove(&(job, task));
             }
-            Effect::ReadBlockHash { block } => self.reads_hash(block),
+            Effect::ReadSeed { block } => self.reads_seed(block),
             // Nobody watches.
             _ => {}
         }

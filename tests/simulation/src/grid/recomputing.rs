@@ -14,8 +14,8 @@ use quern_primitives::{
 };
 use quern_protocol::Output;
 
-/// How long it takes to read the hash of a block, in milliseconds.
-const HASH_MS: u64 = 10;
+/// How long it takes to read what draws follow from, in milliseconds.
+const SEED_MS: u64 = 10;
 
 impl World<'_> {
     /// The masternode begins to compute a task again, which takes as long as on a usual device.
@@ -58,21 +58,21 @@ impl World<'_> {
         self.office_step(Event::Recomputed { job, task, outcome })
     }
 
-    /// The hash of a finalised block is to be read.
-    pub(super) fn reads_hash(&mut self, block: BlockNumber) {
-        self.plan_at_office(HASH_MS, AtOffice::Hashed { block });
+    /// What draws of what was counted in a block follow from is to be read.
+    pub(super) fn reads_seed(&mut self, block: BlockNumber) {
+        self.plan_at_office(SEED_MS, AtOffice::Seeded { block });
     }
 
     /// It is read.
-    pub(super) fn hashed(&mut self, block: BlockNumber) -> Result<(), Violation> {
-        let hash = block_hash(block);
-        self.office_step(Event::BlockHash { block, hash })
+    pub(super) fn seeded(&mut self, block: BlockNumber) -> Result<(), Violation> {
+        let seed = seed_of(block);
+        self.office_step(Event::Seed { block, seed })
     }
 }
 
-/// The hash of a block; no two have the same.
-fn block_hash(block: BlockNumber) -> Digest {
-    let mut hash = Digest::default();
-    hash.0[..4].copy_from_slice(&block.to_le_bytes());
-    hash
+/// What draws of what was counted in a block follow from; for no two blocks it is the same.
+fn seed_of(block: BlockNumber) -> Digest {
+    let mut seed = Digest::default();
+    seed.0[..4].copy_from_slice(&block.to_le_bytes());
+    seed
 }

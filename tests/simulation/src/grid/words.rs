@@ -109,7 +109,7 @@ impl Names {
                     Err(why) => format!("j{job}/{task} is not computed: {why:?}"),
                 }
             }
-            Event::BlockHash { block, .. } => format!("hash of block {block}"),
+            Event::Seed { block, .. } => format!("what draws of block {block} follow from"),
             Event::NotSettled { job } => format!("not settled j{}", self.job(job)),
             other => format!("{other:?}"),
         }

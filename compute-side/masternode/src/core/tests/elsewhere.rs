@@ -3,7 +3,7 @@
 use super::{
     ledger::Ledger,
     worker::truth,
-    world::{GENESIS, Habit, JOB, Refereeing, World, hash_of, settings},
+    world::{GENESIS, Habit, JOB, Refereeing, World, seed_of, settings},
 };
 use crate::core::{
     Core, CountedBatch, Effect, Entry, Event, News, NoReferee, Note, Noted, Purpose, Seat,
@@ -27,7 +27,7 @@ struct Member {
     seat: Seat,
     /// What it is to compute, each with the answer that was accepted.
     asked: VecDeque<(TaskIndex, Option<Answer>)>,
-    hashes: VecDeque<u32>,
+    seeds: VecDeque<u32>,
     notes: Vec<Noted>,
     effects: Vec<Effect>,
 }
@@ -38,7 +38,7 @@ impl Member {
             core: Core::new(settings),
             seat,
             asked: VecDeque::new(),
-            hashes: VecDeque::new(),
+            seeds: VecDeque::new(),
             notes: vec![],
             effects: vec![],
         }
@@ -60,7 +60,7 @@ impl Member {
                         self.asked.push_back((task, accepted));
                     }
                 }
-                Effect::ReadBlockHash { block } => self.hashes.push_back(block),
+                Effect::ReadSeed { block } => self.seeds.push_back(block),
                 Effect::Note { job, noted, .. } => {
                     assert_eq!(job, JOB);
                     self.notes.push(*noted);
@@ -74,10 +74,10 @@ impl Member {
         self.feed(Event::Elsewhere { job: JOB, news });
     }
 
-    fn read_hashes(&mut self) {
-        while let Some(block) = self.hashes.pop_front() {
-            let hash = hash_of(block);
-            self.feed(Event::BlockHash { block, hash });
+    fn read_seeds(&mut self) {
+        while let Some(block) = self.seeds.pop_front() {
+            let seed = seed_of(block);
+            self.feed(Event::Seed { block, seed });
         }
     }
 
@@ -182,11 +182,11 @@ impl Group {
         }
     }
 
-    /// Two blocks later their hashes are read, by which all draw.
+    /// Some blocks later the seeds are read by which all draw.
     fn draw(&mut self) {
-        (0..2).for_each(|_| self.next_block());
-        self.world.read_hashes();
-        self.members.iter_mut().for_each(Member::read_hashes);
+        (0..3).for_each(|_| self.next_block());
+        self.world.read_seeds();
+        self.members.iter_mut().for_each(Member::read_seeds);
     }
 }
 
@@ -287,12 +287,12 @@ fn each_drawn_task_is_computed_by_exactly_one_member_beside_its_coordinator() {
             .map(|verdict| (verdict.task, verdict.ground))
             .unwrap();
         group.next_block();
-        let seed = hash_of(group.world.block + 1);
+        let seed = seed_of(group.world.block);
         drawn.extend(is_re_executed(&seed, &JOB, task, ground, permille).then_some(task));
-        group.next_block();
-        group.world.read_hashes();
+        (0..2).for_each(|_| group.next_block());
+        group.world.read_seeds();
         for member in &mut group.members {
-            member.read_hashes();
+            member.read_seeds();
             by_others.extend(member.compute_all(None));
         }
     }
@@ -329,10 +329,10 @@ fn who_computes_again_for_the_group_is_told_what_was_accepted_and_draws_no_refer
     let member = &mut group.members[0];
     member.hear(batch);
     member.feed(Event::Finalised {
-        block: 31,
+        block: 32,
         jobs: vec![],
     });
-    member.read_hashes();
+    member.read_seeds();
     assert!(member.asked.is_empty());
 }
 
@@ -423,7 +423,7 @@ fn a_member_that_computes_nothing_draws_nothing_of_what_others_coordinate() {
     group.settle();
     group.draw();
     let member = &group.members[0];
-    assert!(member.asked.is_empty() && member.hashes.is_empty());
+    assert!(member.asked.is_empty() && member.seeds.is_empty());
     assert!(!member.core.may_be_contradicted(JOB));
 }
 
@@ -541,15 +541,14 @@ fn an_owner_that_uploads_nothing_to_a_member_takes_no_room_of_others() {
         for event in [
             Event::Elsewhere { job, news },
             Event::Finalised {
-                block: block + 1,
+                block: block + 2,
                 jobs: vec![],
             },
         ] {
             member.core.step(Tick(1_000), event);
         }
-        let block = block + 1;
-        let hash = hash_of(block);
-        member.feed(Event::BlockHash { block, hash });
+        let seed = seed_of(block);
+        member.feed(Event::Seed { block, seed });
     };
     counts(member, JOB, 30, 100);
     assert_eq!(member.compute_all(Some(NoReferee::Data)).len(), 100);

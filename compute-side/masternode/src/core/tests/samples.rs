@@ -3,7 +3,7 @@
 use super::{
     ledger::Ledger,
     worker::{found, truth},
-    world::{Habit, JOB, Refereeing, World, hash_of, settings},
+    world::{Habit, JOB, Refereeing, World, seed_of, settings},
 };
 use crate::core::{
     Effect, Entry, KeptResult, NoReferee, Note, OutputPlace, Purpose, Settings, Truth, name_of,
@@ -81,7 +81,7 @@ fn a_masternode_that_computes_nothing_draws_nothing_whatever_the_terms_say() {
     world.next_block();
     assert!(has_dropped_inputs(&world), "nothing is kept for a draw");
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     assert!(world.asked.is_empty());
 }
 
@@ -92,7 +92,7 @@ fn a_coalition_that_agreed_on_a_wrong_answer_is_found_and_gets_nothing_for_a_day
     assert_eq!(paid.len(), 2, "they were paid");
     assert!(!has_dropped_inputs(&world), "the data are kept");
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     let asked: Vec<_> = world.asked.iter().copied().collect();
     assert_eq!(asked, [(JOB, 0, Purpose::Check)]);
     assert!(!has_dropped_inputs(&world));
@@ -148,7 +148,7 @@ fn what_comes_out_instead_of_a_wrong_answer_is_kept_for_the_owner_under_the_name
  {
     let mut world = settled(1_000, Habit::Lies(99));
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     assert!(world.answer_asked());
     let entries = contradicted(&world);
     let [Note::Contradicted { node, kept, .. }] = &entries[..] else {
@@ -172,7 +172,7 @@ fn what_comes_out_instead_of_a_wrong_answer_is_kept_for_the_owner_under_the_name
 fn a_large_result_that_comes_out_instead_is_said_to_be_in_its_file() {
     let mut world = settled(1_000, Habit::Lies(99));
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     world.asked.clear();
     let large = Truth {
         output: Output::Delivered { bytes: 5_000_000 },
@@ -192,7 +192,7 @@ fn a_large_result_that_comes_out_instead_is_said_to_be_in_its_file() {
 fn where_the_program_fails_instead_nothing_is_kept() {
     let mut world = settled(1_000, Habit::Honest);
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     world.asked.clear();
     let answer = Answer {
         exit: Exit::Trap,
@@ -218,7 +218,7 @@ fn a_job_may_be_contradicted_until_all_that_is_drawn_of_it_is_computed_also_when
     assert_eq!(world.core.status(JOB), None, "it is closed");
     assert!(world.core.may_be_contradicted(JOB), "nothing is drawn yet");
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     assert!(world.core.may_be_contradicted(JOB), "it is being computed");
     assert!(world.answer_asked());
     assert!(!world.core.may_be_contradicted(JOB));
@@ -235,7 +235,7 @@ fn a_job_of_which_nothing_is_computed_again_is_never_contradicted() {
 fn who_computes_again_is_told_what_was_accepted() {
     let mut world = settled(1_000, Habit::Lies(99));
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     let asked = world.effects.iter().find_map(|effect| match effect {
         Effect::Recompute { accepted, .. } => *accepted,
         _ => None,
@@ -252,7 +252,7 @@ fn who_computes_again_is_told_what_was_accepted() {
 fn an_answer_that_comes_out_again_is_counted_and_no_more() {
     let mut world = settled(1_000, Habit::Honest);
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     let entries = world.log().count();
     assert!(world.answer_asked());
     assert_eq!(counts(&world).confirmed, 1);
@@ -264,7 +264,7 @@ fn an_answer_that_comes_out_again_is_counted_and_no_more() {
 fn what_cannot_be_computed_again_is_given_up() {
     let mut world = settled(1_000, Habit::Honest);
     world.next_block();
-    world.read_hashes();
+    world.read_seeds();
     world.asked.clear();
     world.tell_referee(JOB, 0, Err(NoReferee::Machine));
     assert_eq!((counts(&world).unchecked, counts(&world).to_check), (1, 0));
@@ -275,11 +275,11 @@ fn what_cannot_be_computed_again_is_given_up() {
 fn where_nothing_is_drawn_a_job_s_data_go_with_it() {
     let world = settled(0, Habit::Honest);
     assert!(has_dropped_inputs(&world));
-    assert!(world.hashes.is_empty());
+    assert!(world.seeds.is_empty());
 }
 
 #[test]
-fn the_draw_follows_from_the_block_after_the_one_that_counted() {
+fn the_draw_follows_from_the_block_that_counted_and_the_next_two() {
     let tasks = 40;
     let mut world = world(tasks, 300, Habit::Honest);
     world.referee = Refereeing::Truthful;
@@ -295,9 +295,11 @@ fn the_draw_follows_from_the_block_after_the_one_that_counted() {
         world.next_block();
         let counted = world.block;
         world.next_block();
-        assert_eq!(world.hashes.make_contiguous(), [counted + 1]);
-        world.read_hashes();
-        let seed = hash_of(counted + 1);
+        assert!(world.seeds.is_empty(), "its blocks are not there");
+        world.next_block();
+        assert_eq!(world.seeds.make_contiguous(), [counted]);
+        world.read_seeds();
+        let seed = seed_of(counted);
         drawn += u64::from(is_re_executed(&seed, &JOB, task, ground, 300));
         assert_eq!(counts(&world).confirmed, drawn, "task {task}");
     }
@@ -308,8 +310,8 @@ fn the_draw_follows_from_the_block_after_the_one_that_counted() {
 fn what_is_only_checked_waits_for_what_devices_differ_on() {
     let mut world = world(2, 1_000, Habit::Honest);
     compute(&mut world);
-    (0..2).for_each(|_| world.next_block());
-    world.read_hashes();
+    (0..3).for_each(|_| world.next_block());
+    world.read_seeds();
     let asked = |world: &World| world.asked.iter().copied().collect::<Vec<_>>();
     assert_eq!(asked(&world), [(JOB, 0, Purpose::Check)]);
     world.workers[1].habit = Habit::Lies(99);
@@ -328,7 +330,7 @@ fn what_the_referee_decided_is_not_computed_again() {
     compute(&mut world);
     assert!(world.answer_asked());
     (0..3).for_each(|_| world.next_block());
-    world.read_hashes();
+    world.read_seeds();
     assert!(world.asked.is_empty());
     assert!(has_dropped_inputs(&world));
 }
@@ -343,6 +345,6 @@ fn verdicts_in_a_batch_are_drawn_from_after_a_restart_too() {
     (0..2).for_each(|worker| world.hello(worker));
     world.wait_all_alive(60_000);
     (0..3).for_each(|_| world.next_block());
-    world.read_hashes();
+    world.read_seeds();
     assert_eq!(world.asked.len(), 1);
 }

@@ -58,8 +58,8 @@ pub(super) enum Refereeing {
 /// The name of the referee.
 pub(super) const REFEREE: DeviceId = DeviceId([77; 32]);
 
-/// The hash of a block.
-pub(super) fn hash_of(block: u32) -> Digest {
+/// What draws of what was counted in a block follow from.
+pub(super) fn seed_of(block: u32) -> Digest {
     Digest([block as u8; 32])
 }
 
@@ -93,8 +93,8 @@ pub(super) struct World {
     pub(super) asked: VecDeque<(JobId, TaskIndex, Purpose)>,
     /// What the masternode looks at before it sends a batch, if it does.
     pub(super) purse: Option<Purse>,
-    /// Blocks whose hash is to be read.
-    pub(super) hashes: VecDeque<u32>,
+    /// Blocks for which it is to be read what draws follow from.
+    pub(super) seeds: VecDeque<u32>,
     pub(super) effects: Vec<Effect>,
     next_token: u64,
 }
@@ -140,7 +140,7 @@ impl World {
             referee: Refereeing::Unavailable,
             asked: VecDeque::new(),
             purse: None,
-            hashes: VecDeque::new(),
+            seeds: VecDeque::new(),
             effects: vec![],
             next_token: 0,
         };
@@ -425,7 +425,7 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.waiting.clear();
         self.asked.clear();
-        self.hashes.clear();
+        self.seeds.clear();
         let length = self.disk.len() as u64;
         self.notes.retain(|noted| noted.behind <= length);
         self.core = self.new_core();
@@ -488,11 +488,11 @@ impl World {
         self.feed(Event::Recomputed { job, task, outcome });
     }
 
-    /// The hashes that are wanted are read.
-    pub(super) fn read_hashes(&mut self) {
-        while let Some(block) = self.hashes.pop_front() {
-            let hash = hash_of(block);
-            self.feed(Event::BlockHash { block, hash });
+    /// The seeds that are wanted are read.
+    pub(super) fn read_seeds(&mut self) {
+        while let Some(block) = self.seeds.pop_front() {
+            let seed = seed_of(block);
+            self.feed(Event::Seed { block, seed });
         }
     }
 
@@ -504,7 +504,7 @@ impl World {
             Effect::StopRecomputing { job, task } => {
                 self.asked.retain(|(of, it, _)| (*of, *it) != (job, task));
             }
-            Effect::ReadBlockHash { block } => self.hashes.push_back(block),
+            Effect::ReadSeed { block } => self.seeds.push_back(block),
             Effect::Append { job, entry, .. } if job != JOB => self.others.push((job, *entry)),
             Effect::Note { job, noted, .. } if job != JOB => {
                 self.other_notes.push((job, noted.note));
