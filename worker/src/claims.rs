@@ -408,7 +408,7 @@ impl Claims {
     }
 
     /// What is nearly due and could not be asked for often enough to be claimed, for instance because the
-    /// masternode does not let the device in. That may have good reasons, so it is for the owner to decide;
+    /// masternode speaks another version of the protocol. That may have good reasons, so it is for the owner to decide;
     /// each is told once, so many at a time. Of a window that is too short for so many questions nothing is
     /// said.
     pub fn doubtful(&mut self, at: BlockNumber, most: usize) -> Vec<Claim> {

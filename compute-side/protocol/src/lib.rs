@@ -98,7 +98,7 @@ pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
 use codec::{DecodeAll, Encode};
 
 /// The protocol's name and version, as negotiated between peers.
-pub const PROTOCOL: &str = "/quern/tasks/7";
+pub const PROTOCOL: &str = "/quern/tasks/8";
 
 /// The version of the worker, as jobs ask about it: raised when workers can do what they could not
 /// before.

@@ -249,7 +249,7 @@ fn nobody_is_asked_or_accused_for_what_another_masternode_acknowledged() {
 }
 
 #[test]
-fn a_device_that_is_not_let_in_accuses_nobody_and_its_owner_is_told_once() {
+fn a_device_that_cannot_ask_accuses_nobody_and_its_owner_is_told_once() {
     let settled = settled(WINDOW, &[4], &[4]);
     let mut claims = settled.watched(0, &[4]);
     let mut told = 0;

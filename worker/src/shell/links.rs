@@ -4,7 +4,7 @@ use super::News;
 use crate::{claims::Ask, core::Event, settings::Masternode, traffic::Traffic, transfer::Link};
 use quern_network::{Client, ClientConfig, Multiaddr, Prefer, RequestError};
 use quern_primitives::ids::DeviceId;
-use quern_protocol::{Request, Response, Show};
+use quern_protocol::{Refusal, Request, Response, Show, ShownVerdict};
 use std::{collections::BTreeMap, error::Error, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -68,13 +68,9 @@ impl Links {
     }
 
     pub(super) fn connect(&mut self, masternode: DeviceId, connection: u64) {
+        let (key_seed, prefer) = (self.key_seed, self.prefer);
         let known = self.known.entry(masternode).or_insert_with(Known::new);
-        let config = ClientConfig {
-            key_seed: self.key_seed,
-            masternode,
-            addresses: known.addresses.clone(),
-            prefer: self.prefer,
-        };
+        let config = known.config(masternode, key_seed, prefer);
         let news = self.news.clone();
         let task = tokio::spawn(async move {
             let outcome = match Client::connect(config).await {
@@ -185,31 +181,35 @@ impl Links {
         });
     }
 
-    /// Asks what was found of this device's work, over the connection over which the device was let in.
+    /// Asks what was found of this device's work: over the connection that there is, whether or not the device was let
+    /// in over it, or else over one that is made for it. A masternode answers that to everybody.
     pub(super) fn show(&self, ask: Ask) {
-        let known = self.known.get(&DeviceId(ask.masternode.0));
-        let let_in = known.and_then(|known| known.opened.borrow().clone());
-        // A connection that cannot be made is a question in vain; one that nobody wants, or that was made and
-        // not opened, is none: the masternode may have its reasons.
-        let is_unreachable = known.is_some_and(|known| {
-            let is_wanted = known.connection != 0;
-            is_wanted && known.client.is_none()
-        });
+        let masternode = DeviceId(ask.masternode.0);
+        let known = self.known.get(&masternode);
+        let client = known.and_then(|known| known.client.clone());
+        // Of two connections of one device the older is closed, so none is made beside one that is being made.
+        let is_being_made = known.is_some_and(|known| known.connection != 0);
+        let config = known.map(|known| known.config(masternode, self.key_seed, self.prefer));
         let (traffic, news) = (self.traffic.clone(), self.news.clone());
         tokio::spawn(async move {
-            let answer = match let_in {
-                Some(client) => {
-                    let request = Request::Show(Show {
-                        job: ask.batch.job,
-                        batch: ask.batch.sequence,
-                        tasks: ask.tasks.clone(),
-                    });
-                    match traffic.request(&client, request).await {
-                        Ok(Response::Shown(shown)) => Some(shown),
-                        Ok(_) | Err(_) => Some(vec![]),
+            let request = Request::Show(Show {
+                job: ask.batch.job,
+                batch: ask.batch.sequence,
+                tasks: ask.tasks.clone(),
+            });
+            let answer = match (client, config) {
+                (Some(client), _) => heard(traffic.request(&client, request).await),
+                (None, Some(_)) if is_being_made => Some(vec![]),
+                (None, Some(config)) => match Client::connect(config).await {
+                    Ok(client) => {
+                        let answer = traffic.request(&client, request).await;
+                        client.close();
+                        heard(answer)
                     }
-                }
-                None => is_unreachable.then(Vec::new),
+                    Err(_) => Some(vec![]),
+                },
+                // Where it is is not known here, so it was not asked.
+                (None, None) => None,
             };
             let _ = news.send(News::Shown { ask, answer }).await;
         });
@@ -241,5 +241,44 @@ impl Known {
             client: None,
             opened: watch::Sender::new(None),
         }
+    }
+
+    fn config(&self, masternode: DeviceId, key_seed: [u8; 32], prefer: Prefer) -> ClientConfig {
+        ClientConfig {
+            key_seed,
+            masternode,
+            addresses: self.addresses.clone(),
+            prefer,
+        }
+    }
+}
+
+/// What came of a question that was put to a masternode: what it shows, or nothing, where it does not answer or
+/// refuses. None if it was not asked, because it or this worker speaks another version of the protocol, or because it
+/// has no place left, which it says before it looks at what is asked.
+fn heard(answer: Result<Response, RequestError>) -> Option<Vec<ShownVerdict>> {
+    match answer {
+        Ok(Response::Shown(shown)) => Some(shown),
+        Ok(Response::Refused(Refusal::Full))
+        | Err(RequestError::OtherProtocol | RequestError::NotSent(_)) => None,
+        Ok(_) | Err(_) => Some(vec![]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_refuses_or_does_not_answer_was_asked_in_vain_and_who_is_full_or_speaks_otherwise_was_not()
+     {
+        let in_vain = Some(vec![]);
+        assert_eq!(heard(Ok(Response::Shown(vec![]))), in_vain);
+        assert_eq!(heard(Ok(Response::Refused(Refusal::NoHello))), in_vain);
+        for error in [RequestError::TimedOut, RequestError::Disconnected] {
+            assert_eq!(heard(Err(error)), in_vain);
+        }
+        assert_eq!(heard(Err(RequestError::OtherProtocol)), None);
+        assert_eq!(heard(Ok(Response::Refused(Refusal::Full))), None);
     }
 }

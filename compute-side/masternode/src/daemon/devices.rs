@@ -110,7 +110,12 @@ impl Grid {
                 reply,
             } => match request {
                 Request::Hello(hello) => self.look_up(device, hello, reply),
-                // Without a hello nothing is served, and the place is for others.
+                // What became of its work a device is told whether or not it is let in.
+                Request::Show(show) => {
+                    let is_let_in = self.couriers.contains_key(&device);
+                    tokio::spawn(showing::show(self.shared.clone(), show, is_let_in, reply));
+                }
+                // Without a hello nothing else is served, and the place is for others.
                 _ if !self.couriers.contains_key(&device) => {
                     tokio::spawn(reply.dismiss(Response::Refused(Refusal::NoHello)));
                 }
@@ -121,9 +126,6 @@ impl Grid {
                 }
                 Request::Fetch(fetch) => self.fetch(device, fetch, reply),
                 Request::Deliver(deliver) => self.deliver(device, deliver, reply),
-                Request::Show(show) => {
-                    tokio::spawn(showing::show(self.shared.clone(), show, reply));
-                }
             },
         }
     }

@@ -1,7 +1,10 @@
 //! Shows devices the verdicts on what they did.
 //!
 //! A device that is shown nothing may demand it on the chain before the batch is final, and whoever is asked
-//! there and does not answer loses its bond. So nobody is refused for want of a turn: who asks waits for one.
+//! there and does not answer loses its bond. So nobody is refused for want of a turn: who asks waits for one. Nor
+//! is who is not let in, as it was retired, has too little bonded or does not say hello: what is told here is
+//! settled, and anybody may know it. But these have a turn of their own, so that no stranger holds up a worker, and get
+//! no place by it.
 
 use super::state::Shared;
 use crate::{receipts::Outcome, store::JobLog};
@@ -9,14 +12,37 @@ use quern_jobs_api::ApiError;
 use quern_network::ReplyToken;
 use quern_protocol::{Response, Show, ShownVerdict};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Logs that are read for devices at a time.
-pub(super) const READERS_MAX: usize = 4;
+const READERS_MAX: usize = 4;
+
+/// Logs that are read at a time for those who are not let in.
+const STRANGERS_MAX: usize = 1;
+
+/// A permit for each log that is read at a time.
+pub(crate) struct Turns {
+    let_in: Semaphore,
+    strangers: Semaphore,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            let_in: Semaphore::new(READERS_MAX),
+            strangers: Semaphore::new(STRANGERS_MAX),
+        }
+    }
+}
 
 /// Answers a device. Over one connection only so many questions wait at a time, so that a device does not
 /// take all turns.
-pub(super) async fn show(shared: Arc<Shared>, show: Show, reply: ReplyToken) {
-    let Ok(_turn) = shared.showing.acquire().await else {
+pub(super) async fn show(shared: Arc<Shared>, show: Show, is_let_in: bool, reply: ReplyToken) {
+    let turns = match is_let_in {
+        true => &shared.showing.let_in,
+        false => &shared.showing.strangers,
+    };
+    let Ok(_turn) = turns.acquire().await else {
         return;
     };
     if !reply.is_wanted() {

@@ -1,6 +1,6 @@
 //! What the parts of the daemon share.
 
-use super::Command;
+use super::{Command, showing::Turns};
 use crate::{
     benchmark::Benchmark,
     checking::Sightings,
@@ -42,8 +42,8 @@ pub(crate) struct Shared {
     pub(super) benchmarks_wanted: Semaphore,
     /// Where things stand in the logs that were asked for last.
     pub(crate) outcomes: Outcomes,
-    /// A permit for each log that is read for devices at a time.
-    pub(super) showing: Semaphore,
+    /// Whose turn it is to have a log read.
+    pub(super) showing: Turns,
     /// What the chain said of devices.
     pub(crate) sightings: Arc<Sightings>,
     /// The other masternodes of the jobs that are coordinated here.

@@ -2,12 +2,13 @@
 //! the coordinator's word, and gets its part of the bond. Where the coordinator is honest no worker claims
 //! anything.
 
-use super::lying::{Before, batch, lying, settled};
-use anyhow::{Context as _, ensure};
-use quern_end_to_end::{Bench, Quern, case, run, says};
-use quern_local_grid::{OPERATOR, find_program};
-use quern_primitives::{batch::BatchState, job::Agreement};
-use serde_json::json;
+use super::lying::{Before, TASKS, batch, handed_in, lying, settled};
+use anyhow::{Context as _, bail, ensure};
+use quern_end_to_end::{Bench, Owner, Quern, case, run, says};
+use quern_ledger::Call;
+use quern_local_grid::{OPERATOR, WORKERS, find_program};
+use quern_primitives::{JobId, batch::BatchState, job::Agreement};
+use serde_json::{Value, json};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -20,6 +21,9 @@ const CLAIMANT: &str = "//Eve";
 
 /// The window in which a batch can be disputed, in blocks of two seconds. Workers look six times in it.
 const WINDOW: &str = "120";
+
+/// How tasks are judged.
+const THREE: Agreement = Agreement::Majority { replicas: 3 };
 
 /// Pause between two looks at something that takes its time.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -42,6 +46,24 @@ fn a_worker_that_was_left_out_notices_it_by_itself_and_convicts_the_coordinator(
     });
 }
 
+#[test]
+fn a_worker_that_was_left_out_and_is_let_in_no_more_convicts_the_coordinator_all_the_same() {
+    run(async {
+        let folder = tempfile::tempdir()?;
+        let liar = lying(folder.path(), "keep-back")?;
+        let worker = claiming(folder.path())?;
+        let bench = Bench::start_as(|plan| {
+            plan.workers = vec![Some(worker); 3];
+            plan.masternode_program = Some(liar);
+            plan.settle_wait_seconds = 30;
+        })
+        .await?;
+        let name = "a worker whose device was retired claims what was left out";
+        let outcome = case(name, claimed_after_all(&bench)).await;
+        bench.conclude(outcome).await
+    });
+}
+
 /// A program that is the worker, with a key for claims beside its settings.
 fn claiming(folder: &Path) -> anyhow::Result<PathBuf> {
     let program = find_program(None, "quern-worker")?;
@@ -59,14 +81,56 @@ fn claiming(folder: &Path) -> anyhow::Result<PathBuf> {
 }
 
 async fn claimed(bench: &Bench) -> anyhow::Result<()> {
+    window(bench).await?;
+    let before = Before::of(bench, CLAIMANT).await?;
+    let (job, _) = settled(bench, THREE).await?;
+    convicted(bench, &before, job).await
+}
+
+/// All devices are retired when they have answered, before anything is settled: the masternode lets none of them
+/// in any more.
+async fn claimed_after_all(bench: &Bench) -> anyhow::Result<()> {
+    window(bench).await?;
+    let before = Before::of(bench, CLAIMANT).await?;
+    let job = handed_in(bench, THREE).await?;
+    bench.decided(job, TASKS).await?;
+    let retired = WORKERS
+        .iter()
+        .zip(&bench.grid.workers)
+        .map(|(account, worker)| async {
+            let owner = Owner::new(bench, account)?;
+            owner.call(&Call::RetireDevice(worker.device)).await?;
+            anyhow::Ok(())
+        });
+    let Ok([a, b, c]) = <[_; 3]>::try_from(retired.collect::<Vec<_>>()) else {
+        bail!("there are three workers");
+    };
+    tokio::try_join!(a, b, c)?;
+    // The masternode lets none of them in any more.
+    let quern = Quern::new(bench, CLAIMANT)?;
+    let is_connected = |device: &Value| device["connected"] == true;
+    while let Some(devices) = quern.does(&["grid", "devices"]).await?.as_array()
+        && devices.iter().any(is_connected)
+    {
+        tokio::time::sleep(PAUSE).await;
+    }
+    ensure!(
+        bench.job(job).await?.settled_tasks == 0,
+        "it is settled before the devices were retired"
+    );
+    convicted(bench, &before, job).await
+}
+
+async fn window(bench: &Bench) -> anyhow::Result<()> {
     let council = Quern::new(bench, OPERATOR)?;
     let set = ["council", "propose", "set-parameter", "window", WINDOW];
     let made = council.does(&set).await?;
-    says(&made, &json!({ "done": "made" }))?;
-    let before = Before::of(bench, CLAIMANT).await?;
-    let (job, name) = settled(bench, Agreement::Majority { replicas: 3 }).await?;
+    says(&made, &json!({ "done": "made" }))
+}
 
-    // Nobody does anything but the worker.
+/// A worker shows what was left out, and has its part of the coordinator's bond. Nobody does anything but the workers.
+async fn convicted(bench: &Bench, before: &Before, job: JobId) -> anyhow::Result<()> {
+    let name = job.to_string();
     let quern = Quern::new(bench, CLAIMANT)?;
     let proved = loop {
         let proved = quern.does(&["dispute", "proved", &name]).await?;

@@ -376,16 +376,21 @@ pub(super) async fn settled(
     bench: &Bench,
     agreement: Agreement,
 ) -> anyhow::Result<(JobId, String)> {
-    let draft = lines(bench.folder(), bench.in_blocks(900).await?, agreement)?;
-    let owner = Owner::new(bench, OWNER)?;
-    let folder = owner.hand_in(&draft).await?;
-    owner.upload(&folder).await?;
-    let job = folder.job();
+    let job = handed_in(bench, agreement).await?;
     // All that its tasks were judged is in batches then, and so in what the log tells.
     while bench.job(job).await?.settled_tasks < TASKS {
         tokio::time::sleep(PAUSE).await;
     }
     Ok((job, job.to_string()))
+}
+
+/// A job that is submitted and uploaded.
+pub(super) async fn handed_in(bench: &Bench, agreement: Agreement) -> anyhow::Result<JobId> {
+    let draft = lines(bench.folder(), bench.in_blocks(900).await?, agreement)?;
+    let owner = Owner::new(bench, OWNER)?;
+    let folder = owner.hand_in(&draft).await?;
+    owner.upload(&folder).await?;
+    Ok(folder.job())
 }
 
 /// A job that copies [`TEXT`], line by line.
