@@ -1,6 +1,6 @@
 //! What anybody may hand in at the chain, and what a node answers: nobody has to believe a node.
 
-use crate::{Decoder, honest, oracle};
+use crate::{Decoder, events, honest, oracle};
 use codec::Encode;
 use quern_job_rules::{
     group, life,
@@ -119,6 +119,11 @@ pub(crate) const DECODERS: &[Decoder] = &[
         name: "parameters",
         check: oracle::scale_alone::<Params>,
         seeds: || vec![Params::FIRST.encode()],
+    },
+    Decoder {
+        name: "events of a block",
+        check: events::events,
+        seeds: events::honest,
     },
 ];
 

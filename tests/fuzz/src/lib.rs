@@ -22,6 +22,7 @@ mod archive;
 mod chain;
 pub mod corpus;
 mod disputes;
+mod events;
 mod evidence;
 mod fetch;
 mod group;
