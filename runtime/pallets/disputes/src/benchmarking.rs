@@ -1,5 +1,6 @@
 //! Measures every call at its most expensive: as many signatures, hashes and bytes as evidence may have,
-//! and sums whose lists are full.
+//! and sums whose lists are full. Evidence and answers are of several kinds, of which one has the most signatures and
+//! hashes and another the most bytes; a call costs what the dearer of them does.
 
 use super::*;
 use crate::staging::{BATCH, JOB, Staged, member, verdict, worker};
@@ -15,15 +16,19 @@ use quern_dispute_rules::{
 };
 use quern_joblog::Entry;
 use quern_primitives::{
-    DeviceId, Digest, GenesisHash, NodeKey, ProgramHash,
-    device::Class,
+    Amount, DeviceId, Digest, GenesisHash, NodeKey, ProgramHash,
+    batch::{Batch, DeviceChange, LogRange, Payout, TaskSet},
+    device::{Class, RecordChange},
+    job::Referees,
     limits::{
-        LOG_ENTRIES_PER_BLOCK_MAX, REPLICAS_PER_TASK_MAX, TASKS_PER_JOB_MAX, VERDICTS_PER_BATCH_MAX,
+        DEVICES_PER_BATCH_MAX, LOG_ENTRIES_PER_BLOCK_MAX, PAYEES_PER_BATCH_MAX, REFEREES_MAX,
+        REPLICAS_PER_TASK_MAX, TASK_BITMAP_BYTES_MAX, TASKS_PER_JOB_MAX, VERDICTS_PER_BATCH_MAX,
     },
     log::{Header, RefereeReport},
     merkle::Tree,
     payload::{DeviceSignature, NodeSignature, Signed, SignedPayload},
     receipt::{Answer, Exit, Receipt},
+    verdict::Ground,
 };
 use sp_core::{crypto::KeyTypeId, ed25519};
 use sp_runtime::traits::Zero;
@@ -62,13 +67,35 @@ fn assignment(
     writer: &ed25519::Public,
     genesis: &GenesisHash,
 ) -> Result<(Certified, Digest), BenchmarkError> {
+    let (logged, mut header) = logged(entry, 0, writer, genesis)?;
+    let mut links = vec![];
+    for _ in 0..LINKS_MAX {
+        header = Header {
+            index: header.index.saturating_add(1),
+            previous: header.hash(genesis),
+            first: header.first.saturating_add(header.count.into()),
+            ..header
+        };
+        links.push(header);
+    }
+    let links = links.try_into().map_err(|_| STOP)?;
+    Ok((Certified { logged, links }, header.hash(genesis)))
+}
+
+/// An entry at the end of a full block of this index that a masternode signed, and the block's header.
+fn logged(
+    entry: &Entry,
+    index: u64,
+    writer: &ed25519::Public,
+    genesis: &GenesisHash,
+) -> Result<(Logged, Header), BenchmarkError> {
     let last = LOG_ENTRIES_PER_BLOCK_MAX.saturating_sub(1);
     let mut leaves: Vec<_> = (0..last).map(|it| it.encode()).collect();
     leaves.push(entry.encode());
     let tree = Tree::new(leaves);
-    let mut header = Header {
+    let header = Header {
         job: JOB,
-        index: 0,
+        index,
         previous: Header::opening(genesis, &JOB),
         skip: Header::opening(genesis, &JOB),
         time_ms: 0,
@@ -91,18 +118,52 @@ fn assignment(
             .try_into()
             .map_err(|_| STOP)?,
     };
-    let mut links = vec![];
-    for _ in 0..LINKS_MAX {
-        header = Header {
-            index: header.index.saturating_add(1),
-            previous: header.hash(genesis),
-            first: header.first.saturating_add(header.count.into()),
-            ..header
-        };
-        links.push(header);
-    }
-    let links = links.try_into().map_err(|_| STOP)?;
-    Ok((Certified { logged, links }, header.hash(genesis)))
+    Ok((logged, header))
+}
+
+/// Two of the longest batches of one number that one masternode wrote down, and the facts for it.
+fn two_batches<T: Config>() -> Result<(Evidence, Facts), BenchmarkError> {
+    let genesis = genesis::<T>();
+    let mut facts = Staged::new(genesis, 1, 1).facts;
+    let writer = sp_io::crypto::ed25519_generate(KEYS, None);
+    let node = NodeKey(writer.0);
+    facts.group.first_mut().ok_or(STOP)?.node = node;
+    let payouts = (0..PAYEES_PER_BATCH_MAX).map(|number| Payout {
+        account: worker(number),
+        amount: Amount::MAX,
+    });
+    let devices = (0..DEVICES_PER_BATCH_MAX).map(|number| DeviceChange {
+        device: crate::staging::device(number),
+        change: RecordChange::default(),
+    });
+    let tasks = TaskSet {
+        first: 0,
+        bits: vec![u8::MAX; TASK_BITMAP_BYTES_MAX as usize]
+            .try_into()
+            .map_err(|_| STOP)?,
+    };
+    let batch = Batch {
+        job: JOB,
+        sequence: BATCH.sequence,
+        log: LogRange { first: 0, last: 9 },
+        verdicts_root: Digest([1; 32]),
+        tasks,
+        spent: 1,
+        payouts: payouts.collect::<Vec<_>>().try_into().map_err(|_| STOP)?,
+        devices: devices.collect::<Vec<_>>().try_into().map_err(|_| STOP)?,
+    };
+    let other = Batch {
+        spent: 2,
+        ..batch.clone()
+    };
+    let (first, _) = logged(&Entry::Batched { batch }, 0, &writer, &genesis)?;
+    let (second, _) = logged(&Entry::Batched { batch: other }, 1, &writer, &genesis)?;
+    let evidence = Evidence::Entries {
+        node,
+        first: Box::new(first),
+        second: Box::new(second),
+    };
+    Ok((evidence, facts))
 }
 
 /// A wrong answer that all of a full group contradict, and the facts for it.
@@ -214,13 +275,26 @@ mod benchmarks {
     use super::*;
 
     #[benchmark]
-    fn dispute() -> Result<(), BenchmarkError> {
+    fn dispute_wrong_answer() -> Result<(), BenchmarkError> {
         let disputer = disputer::<T>()?;
         let (evidence, facts) = wrong_answer::<T>()?;
         T::Court::stage(facts);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(disputer), Box::new(evidence));
+        dispute(RawOrigin::Signed(disputer), Box::new(evidence));
+
+        assert_eq!(Convictions::<T>::iter_prefix(JOB).count(), 1);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn dispute_entries() -> Result<(), BenchmarkError> {
+        let disputer = disputer::<T>()?;
+        let (evidence, facts) = two_batches::<T>()?;
+        T::Court::stage(facts);
+
+        #[extrinsic_call]
+        dispute(RawOrigin::Signed(disputer), Box::new(evidence));
 
         assert_eq!(Convictions::<T>::iter_prefix(JOB).count(), 1);
         Ok(())
@@ -246,7 +320,7 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn answer() -> Result<(), BenchmarkError> {
+    fn answer_verdict() -> Result<(), BenchmarkError> {
         let staged = Staged::new(genesis::<T>(), VERDICTS_PER_BATCH_MAX, 1);
         let what = Withheld::Verdict { task: 0 };
         let batch = BATCH;
@@ -254,7 +328,47 @@ mod benchmarks {
         let reply = Reply::Verdict(staged.leaf().ok_or(STOP)?);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(disputer), 0, Box::new(reply));
+        answer(RawOrigin::Signed(disputer), 0, Box::new(reply));
+
+        assert!(!Disputes::<T>::contains_key(0));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn answer_reports() -> Result<(), BenchmarkError> {
+        let genesis = genesis::<T>();
+        let mut staged = Staged::new(genesis, VERDICTS_PER_BATCH_MAX, 1);
+        let verdict = staged.verdicts.first_mut().ok_or(STOP)?;
+        verdict.ground = Ground::Referee;
+        let report = RefereeReport {
+            job: JOB,
+            task: verdict.task,
+            question: Digest([46; 32]),
+            answer: verdict.answer,
+        };
+        staged.settle();
+        staged.facts.job.submission.referees = Referees::Three;
+        let mut signed = vec![];
+        for member in staged
+            .facts
+            .group
+            .iter_mut()
+            .skip(1)
+            .take(REFEREES_MAX as usize)
+        {
+            let key = sp_io::crypto::ed25519_generate(KEYS, None);
+            member.node = NodeKey(key.0);
+            staged.facts.referees.push(member.node);
+            signed.push((member.node, NodeSignature(sign(&key, &report, &genesis)?)));
+        }
+        let leaf = staged.leaf().ok_or(STOP)?;
+        let what = Withheld::Report { leaf };
+        let batch = BATCH;
+        let disputer = open::<T>(Evidence::Withheld { batch, what }, staged.facts)?;
+        let reply = Reply::reports(report, signed);
+
+        #[extrinsic_call]
+        answer(RawOrigin::Signed(disputer), 0, Box::new(reply));
 
         assert!(!Disputes::<T>::contains_key(0));
         Ok(())

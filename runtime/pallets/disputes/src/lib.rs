@@ -372,7 +372,7 @@ pub mod pallet {
         /// Errors: [`Error::JobUnknown`], [`Error::BondTooSmall`], [`Error::ProvedBefore`],
         /// [`Error::WindowOver`], [`Error::TooManyDisputes`], and one for each [`Refusal`].
         #[pallet::call_index(0)]
-        #[pallet::weight(T::WeightInfo::dispute().saturating_add(T::Court::weight()))]
+        #[pallet::weight(Pallet::<T>::weight_of_dispute().saturating_add(T::Court::weight()))]
         pub fn dispute(
             origin: OriginFor<T>,
             evidence: Box<Evidence>,
@@ -380,7 +380,7 @@ pub mod pallet {
             let disputer = ensure_signed(origin)?;
             let mut work = Work::Looked;
             let done = Self::do_dispute(disputer, &evidence, &mut work);
-            Self::billed(T::WeightInfo::dispute(), work, done)
+            Self::billed(Self::weight_of_dispute(), work, done)
         }
 
         /// Adds the next verdicts of a batch, in the order of its tree. With the last of them the sum is
@@ -416,7 +416,7 @@ pub mod pallet {
         /// Errors: [`Error::DisputeUnknown`], [`Error::NothingToAnswer`], [`Error::TimeOver`],
         /// [`Error::NoReply`], [`Error::NotInBatch`], [`Error::NotPending`].
         #[pallet::call_index(2)]
-        #[pallet::weight(T::WeightInfo::answer().saturating_add(T::Court::weight()))]
+        #[pallet::weight(Pallet::<T>::weight_of_answer().saturating_add(T::Court::weight()))]
         pub fn answer(
             origin: OriginFor<T>,
             id: DisputeId,
@@ -425,7 +425,7 @@ pub mod pallet {
             ensure_signed(origin)?;
             let mut work = Work::Looked;
             let done = Self::do_answer(id, &reply, &mut work);
-            Self::billed(T::WeightInfo::answer(), work, done)
+            Self::billed(Self::weight_of_answer(), work, done)
         }
 
         /// Ends a dispute whose time is over: a coordinator that did not answer has lost, and so has who
@@ -448,6 +448,16 @@ pub mod pallet {
 }
 
 impl<T: Config> Pallet<T> {
+    /// What it costs to show evidence, of whatever kind.
+    fn weight_of_dispute() -> Weight {
+        T::WeightInfo::dispute_wrong_answer().max(T::WeightInfo::dispute_entries())
+    }
+
+    /// What an answer costs, of whatever kind.
+    fn weight_of_answer() -> Weight {
+        T::WeightInfo::answer_verdict().max(T::WeightInfo::answer_reports())
+    }
+
     /// The end of a call that had the court do this work.
     fn billed(call: Weight, work: Work, done: DispatchResult) -> DispatchResultWithPostInfo {
         let court = match work {

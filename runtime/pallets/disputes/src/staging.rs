@@ -212,7 +212,6 @@ impl Staged {
     }
 
     /// Has the batch as its verdicts make it now; what it pays stays.
-    #[cfg(test)]
     pub(crate) fn settle(&mut self) {
         let root = Tree::new(self.verdicts.iter().map(Encode::encode)).root();
         if let Some(batch) = &mut self.facts.batch {

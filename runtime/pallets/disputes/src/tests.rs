@@ -2,7 +2,7 @@
 
 use crate::{
     Court, DisputeId, Disputes as OpenDisputes, Error, Event, HoldReason, Matter,
-    OPEN_PER_BATCH_MAX, OpenIn, Sums, WeightInfo,
+    OPEN_PER_BATCH_MAX, OpenIn, Sums,
     mock::{
         Balances, Bench, Deed, Disputes, ENDOWMENT, HERE, RuntimeOrigin, System, Test, account,
         deeds, on_new_chain, pass_time, pass_window, staged, strike, tell,
@@ -543,7 +543,7 @@ fn a_call_is_billed_for_what_it_had_done() {
                 Err(refusal) => (false, refusal.post_info.actual_weight.unwrap()),
             }
         };
-        let call = <() as WeightInfo>::dispute();
+        let call = Disputes::weight_of_dispute();
         let (facts, ruling) = (Bench::weight_of_facts(), Bench::weight());
         let mut leaf = staged().leaf().unwrap();
         leaf.place = 1;

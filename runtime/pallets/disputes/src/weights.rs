@@ -11,9 +11,11 @@ use frame_support::{traits::Get, weights::{Weight, constants::RocksDbWeight}};
 
 /// Weight functions needed for `quern_disputes`.
 pub trait WeightInfo {
-	fn dispute() -> Weight;
+	fn dispute_wrong_answer() -> Weight;
+	fn dispute_entries() -> Weight;
 	fn step(v: u32, ) -> Weight;
-	fn answer() -> Weight;
+	fn answer_verdict() -> Weight;
+	fn answer_reports() -> Weight;
 	fn expire() -> Weight;
 }
 
@@ -46,7 +48,40 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Disputes::Convictions` (r:1 w:1)
 	/// Proof: `Disputes::Convictions` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
-	fn dispute() -> Weight {
+	fn dispute_wrong_answer() -> Weight {
+		// At least 1_440_238_000 picoseconds, measured without the signature under the header: 100_000_000 more are reckoned for it,
+		// and 600_000_000 for two entries with the longest batches, each hashed and read, which are dearer than what was measured.
+		Weight::from_parts(2_204_594_000, 48683)
+			.saturating_add(T::DbWeight::get().reads(23_u64))
+			.saturating_add(T::DbWeight::get().writes(3_u64))
+	}
+	/// Storage: `Jobs::Jobs` (r:1 w:0)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(536), added: 3011, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:1 w:0)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Pending` (r:1 w:0)
+	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Batches` (r:5 w:0)
+	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::Devices` (r:1 w:0)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::RetiredDevices` (r:1 w:0)
+	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(108), added: 2583, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::Bonds` (r:1 w:0)
+	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
+	/// Storage: `System::BlockHash` (r:1 w:0)
+	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Bonds` (r:7 w:0)
+	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `Disputes::Convictions` (r:1 w:1)
+	/// Proof: `Disputes::Convictions` (`max_values`: None, `max_size`: Some(104), added: 2579, mode: `MaxEncodedLen`)
+	fn dispute_entries() -> Weight {
 		// At least 1_440_238_000 picoseconds, measured without the signature under the header: 100_000_000 more are reckoned for it,
 		// and 600_000_000 for two entries with the longest batches, each hashed and read, which are dearer than what was measured.
 		Weight::from_parts(2_204_594_000, 48683)
@@ -120,7 +155,51 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Disputes::DisputesOf` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
 	/// Storage: `Disputes::Sums` (r:0 w:1)
 	/// Proof: `Disputes::Sums` (`max_values`: None, `max_size`: Some(37930), added: 40405, mode: `MaxEncodedLen`)
-	fn answer() -> Weight {
+	fn answer_verdict() -> Weight {
+		// At least 274_319_000 picoseconds.
+		Weight::from_parts(321_450_000, 48683)
+			.saturating_add(T::DbWeight::get().reads(26_u64))
+			.saturating_add(T::DbWeight::get().writes(11_u64))
+	}
+	/// Storage: `Disputes::Disputes` (r:1 w:1)
+	/// Proof: `Disputes::Disputes` (`max_values`: None, `max_size`: Some(215), added: 2690, mode: `MaxEncodedLen`)
+	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Jobs` (r:1 w:0)
+	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(536), added: 3011, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:1 w:0)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Pending` (r:1 w:0)
+	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Batches` (r:5 w:0)
+	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `System::BlockHash` (r:1 w:0)
+	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Bonds` (r:7 w:0)
+	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
+	/// Storage: `Disputes::TotalHeld` (r:1 w:1)
+	/// Proof: `Disputes::TotalHeld` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
+	/// Storage: `Disputes::OpenIn` (r:1 w:1)
+	/// Proof: `Disputes::OpenIn` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::PendingOf` (r:1 w:0)
+	/// Proof: `Jobs::PendingOf` (`max_values`: None, `max_size`: Some(2098), added: 4573, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:2 w:2)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Bytechip::Burnt` (r:1 w:1)
+	/// Proof: `Bytechip::Burnt` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::KeptOpen` (r:0 w:1)
+	/// Proof: `Jobs::KeptOpen` (`max_values`: None, `max_size`: Some(60), added: 2535, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::DueJobs` (r:0 w:1)
+	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
+	/// Storage: `Disputes::DisputesOf` (r:0 w:1)
+	/// Proof: `Disputes::DisputesOf` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
+	/// Storage: `Disputes::Sums` (r:0 w:1)
+	/// Proof: `Disputes::Sums` (`max_values`: None, `max_size`: Some(37930), added: 40405, mode: `MaxEncodedLen`)
+	fn answer_reports() -> Weight {
 		// At least 274_319_000 picoseconds.
 		Weight::from_parts(321_450_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(26_u64))
@@ -188,7 +267,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
-	fn dispute() -> Weight {
+	fn dispute_wrong_answer() -> Weight {
+		Weight::from_parts(2_204_594_000, 48683)
+			.saturating_add(RocksDbWeight::get().reads(23_u64))
+			.saturating_add(RocksDbWeight::get().writes(3_u64))
+	}
+	fn dispute_entries() -> Weight {
 		Weight::from_parts(2_204_594_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(23_u64))
 			.saturating_add(RocksDbWeight::get().writes(3_u64))
@@ -199,7 +283,12 @@ impl WeightInfo for () {
 			.saturating_add(RocksDbWeight::get().reads(20_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
-	fn answer() -> Weight {
+	fn answer_verdict() -> Weight {
+		Weight::from_parts(321_450_000, 48683)
+			.saturating_add(RocksDbWeight::get().reads(26_u64))
+			.saturating_add(RocksDbWeight::get().writes(11_u64))
+	}
+	fn answer_reports() -> Weight {
 		Weight::from_parts(321_450_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(26_u64))
 			.saturating_add(RocksDbWeight::get().writes(11_u64))
