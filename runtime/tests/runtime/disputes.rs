@@ -525,7 +525,7 @@ fn when_a_batch_falls_who_certified_it_pays_and_the_next_of_the_group_goes_on() 
     assert_eq!(proved(&mut chain), Some((offence, Some(0))));
     // Two of three signed.
     let fee = fee(&mut chain);
-    assert_eq!(free(&mut chain, &ferdie), had - fee + BOND);
+    assert_eq!(free(&mut chain, &ferdie), had - fee + 2 * BOND / 5);
     let bonds: Vec<Amount> = group
         .members
         .iter()

@@ -28,7 +28,10 @@ const SLOW: usize = 3;
 
 /// Fuel of a task that is taken back from who has it only after two minutes, and of which two are expected
 /// to take less than one also on a slow machine.
-const LONG_FUEL: u64 = 55_000_000_000;
+const LONG_FUEL: u64 = 60_000_000_000;
+
+/// With what a task may use [`LONG_FUEL`] that the bond of one device covers.
+const CHEAP: [&str; 2] = ["--level", "low"];
 
 /// Fuel of a task that is soon overdue, and is taken back after more than a minute.
 const SHORT_FUEL: u64 = 20_000_000_000;
@@ -243,6 +246,7 @@ async fn verified(bench: &mut Bench) -> anyhow::Result<()> {
 async fn for_the_verified(bench: &Bench, own: &Path) -> anyhow::Result<String> {
     fs::write(hold(own, VERIFIED), "")?;
     let two_tasks = ["--trusted", "--split", "lines", "--shard-size", "4"];
+    let two_tasks = [&two_tasks[..], &CHEAP[..]].concat();
     let job = submitted(bench, "theirs", COPYING, LONG_FUEL, &two_tasks).await?;
     holds(bench, VERIFIED, 2).await?;
     let quern = Quern::new(bench, OWNER)?;
@@ -258,7 +262,7 @@ async fn for_the_verified(bench: &Bench, own: &Path) -> anyhow::Result<String> {
 /// task back. Then one comes that has time.
 async fn attributed(bench: &mut Bench, own: &Path, theirs: &str) -> anyhow::Result<()> {
     leave(bench, &[FAST, SLOW]).await?;
-    let one_task = ["--split", "none"];
+    let one_task = [&["--split", "none"][..], &CHEAP[..]].concat();
     let job = submitted(bench, "doubted", COPYING, LONG_FUEL, &one_task).await?;
     let is_given_back = |told: &Value| {
         let replica = &told["replicas"][0];

@@ -2,13 +2,14 @@
 //! the coordinator's word, and gets its part of the bond. Where the coordinator is honest no worker claims
 //! anything.
 
-use super::lying::{Before, TASKS, batch, handed_in, lying, settled};
-use anyhow::{Context as _, bail, ensure};
+use super::lying::{Before, TASKS, batch, handed_in, lying, settled, words};
+use anyhow::{Context as _, ensure};
 use quern_end_to_end::{Bench, Owner, Quern, case, run, says};
 use quern_ledger::Call;
 use quern_local_grid::{OPERATOR, WORKERS, find_program};
 use quern_primitives::{JobId, batch::BatchState, job::Agreement};
-use serde_json::{Value, json};
+use quern_worker::acknowledgements::read;
+use serde_json::json;
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -52,14 +53,14 @@ fn a_worker_that_was_left_out_and_is_let_in_no_more_convicts_the_coordinator_all
         let folder = tempfile::tempdir()?;
         let liar = lying(folder.path(), "keep-back")?;
         let worker = claiming(folder.path())?;
-        let bench = Bench::start_as(|plan| {
+        let mut bench = Bench::start_as(|plan| {
             plan.workers = vec![Some(worker); 3];
             plan.masternode_program = Some(liar);
-            plan.settle_wait_seconds = 30;
+            plan.settle_wait_seconds = 1;
         })
         .await?;
         let name = "a worker whose device was retired claims what was left out";
-        let outcome = case(name, claimed_after_all(&bench)).await;
+        let outcome = case(name, claimed_after_all(&mut bench)).await;
         bench.conclude(outcome).await
     });
 }
@@ -87,38 +88,37 @@ async fn claimed(bench: &Bench) -> anyhow::Result<()> {
     convicted(bench, &before, job).await
 }
 
-/// All devices are retired when they have answered, before anything is settled: the masternode lets none of them
-/// in any more.
-async fn claimed_after_all(bench: &Bench) -> anyhow::Result<()> {
+/// All workers are stopped when all they did is acknowledged, before anything is settled; when they come back their
+/// devices are retired, and the masternode lets none of them in.
+async fn claimed_after_all(bench: &mut Bench) -> anyhow::Result<()> {
     window(bench).await?;
     let before = Before::of(bench, CLAIMANT).await?;
     let job = handed_in(bench, THREE).await?;
-    bench.decided(job, TASKS).await?;
-    let retired = WORKERS
-        .iter()
-        .zip(&bench.grid.workers)
-        .map(|(account, worker)| async {
-            let owner = Owner::new(bench, account)?;
-            owner.call(&Call::RetireDevice(worker.device)).await?;
-            anyhow::Ok(())
-        });
-    let Ok([a, b, c]) = <[_; 3]>::try_from(retired.collect::<Vec<_>>()) else {
-        bail!("there are three workers");
-    };
-    tokio::try_join!(a, b, c)?;
-    // The masternode lets none of them in any more.
-    let quern = Quern::new(bench, CLAIMANT)?;
-    let is_connected = |device: &Value| device["connected"] == true;
-    while let Some(devices) = quern.does(&["grid", "devices"]).await?.as_array()
-        && devices.iter().any(is_connected)
-    {
-        tokio::time::sleep(PAUSE).await;
+    for words in words(bench) {
+        while !fs::exists(&words)? || read(Path::new(&words))?.len() < TASKS as usize {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
+    for worker in &mut bench.grid.workers {
+        worker.part.stop().await;
+    }
+    for (account, worker) in WORKERS.iter().zip(&bench.grid.workers) {
+        let owner = Owner::new(bench, account)?;
+        owner.call(&Call::RetireDevice(worker.device)).await?;
+    }
+    for worker in &mut bench.grid.workers {
+        worker.part.restart()?;
+    }
+    convicted(bench, &before, job).await?;
+    let devices = Quern::new(bench, CLAIMANT)?
+        .does(&["grid", "devices"])
+        .await?;
+    let devices = devices.as_array().context("there is no list")?;
     ensure!(
-        bench.job(job).await?.settled_tasks == 0,
-        "it is settled before the devices were retired"
+        devices.iter().all(|device| device["connected"] == false),
+        "a device is let in: {devices:?}"
     );
-    convicted(bench, &before, job).await
+    Ok(())
 }
 
 async fn window(bench: &Bench) -> anyhow::Result<()> {

@@ -419,7 +419,7 @@ pub(super) fn lines(
 }
 
 /// Where the workers keep what the masternode acknowledged.
-fn words(bench: &Bench) -> Vec<String> {
+pub(super) fn words(bench: &Bench) -> Vec<String> {
     let file = |number| {
         let own = bench.grid.folder().join(format!("worker-{number}"));
         own.join("data/acknowledgements").display().to_string()

@@ -54,7 +54,14 @@ impl Draft<'_> {
     pub(super) fn disputes(&mut self) -> (Sender, Call) {
         let is_open = !self.ledger.disputes.open.is_empty();
         let often = |weight: u64| if is_open { weight } else { 1 };
-        match self.chance.weighted(&[14, often(12), often(8), often(8)]) {
+        let clock = self.ledger.finality.clock();
+        let waits = |it: &Dispute| matches!(it.matter, Matter::Asked(_)) && clock <= it.until;
+        // A question does not wait for long, so who may answer mostly does.
+        let replies = match self.ledger.disputes.open.values().any(waits) {
+            true => 30,
+            false => often(4),
+        };
+        match self.chance.weighted(&[14, often(12), replies, often(8)]) {
             0 => self.dispute(),
             1 => self.step(),
             2 => self.reply(),
