@@ -147,7 +147,7 @@ pub(crate) mod tests {
         #[test]
         fn with_every_task_up_to_the_bound_cheating_loses_and_with_dearer_ones_it_does_not(
             again in 1u16..=1_000, winner in 0u16..=900, workers in 500u16..=900,
-            bond in 2_000..=10_000 * BYTECHIP, agreement in agreement(), part in 0u128..=1_000,
+            bond in 1..=10_000 * BYTECHIP, agreement in agreement(), part in 0u128..=1_000,
         ) {
             let params = Params { workers_permille: workers, ..params(again, winner, bond) };
             let most = value_max(&params, agreement).unwrap();

@@ -102,7 +102,7 @@ pub enum Effect {
     },
     /// Read what draws of what was counted in a block follow from; tell [`Event::Seed`](super::Event::Seed).
     ReadSeed {
-        /// Its height.
+        /// The block in which it was counted.
         block: BlockNumber,
     },
     /// Nothing of a closed job is computed any more: what it was computed from may be erased, and its key

@@ -46,7 +46,8 @@ const LACKING_OF_A_JOB_MAX: usize = 64;
 /// first are not drawn.
 const UNDRAWN_MAX: usize = 32;
 
-/// How many blocks that is waited for which a draw follows from; what was counted is then not drawn. About ten minutes, twice as long as the chain is asked.
+/// How many blocks that is waited for which a draw follows from; what was counted is then not drawn. About ten
+/// minutes, twice as long as the chain is asked.
 const SEED_WAIT_BLOCKS: BlockNumber = 100;
 
 /// A settled task that may be computed again.
