@@ -185,6 +185,8 @@ impl SignedPayload for Possession {
 pub struct Record {
     /// Answers that were accepted.
     pub accepted: u64,
+    /// Of these, those in jobs of the portable class; all others were in jobs of the pinned one.
+    pub accepted_portable: u64,
     /// Tasks that failed on this device for its own fault.
     pub failed: u64,
     /// Tasks it was late with.
@@ -246,9 +248,21 @@ impl RecordChange {
 }
 
 impl Record {
-    /// Adds a batch's counts; stops at the largest number rather than wrap.
-    pub fn add(&mut self, change: &RecordChange) {
+    /// Answers that were accepted in jobs of this class.
+    pub fn accepted_in(&self, class: Class) -> u64 {
+        match class {
+            Class::Pinned => self.accepted.saturating_sub(self.accepted_portable),
+            Class::Portable => self.accepted_portable,
+        }
+    }
+
+    /// Adds the counts of a batch of a job of this class; stops at the largest number rather than wrap.
+    pub fn add(&mut self, change: &RecordChange, class: Class) {
         self.accepted = self.accepted.saturating_add(change.accepted.into());
+        if class == Class::Portable {
+            let accepted = change.accepted.into();
+            self.accepted_portable = self.accepted_portable.saturating_add(accepted);
+        }
         self.failed = self.failed.saturating_add(change.failed.into());
         self.delayed = self.delayed.saturating_add(change.delayed.into());
         self.incorrect = self.incorrect.saturating_add(change.incorrect.into());

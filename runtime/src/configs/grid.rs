@@ -15,7 +15,9 @@ use frame_support::{
 use pallet_babe::ParentBlockRandomness;
 use pallet_session::FindAccountFromAuthorIndex;
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, NodeKey, device::RecordChange, params,
+    AccountId, Amount, BlockNumber, DeviceId, NodeKey,
+    device::{Class, RecordChange},
+    params,
 };
 #[cfg(feature = "runtime-benchmarks")]
 use sp_runtime::DigestItem;
@@ -255,8 +257,8 @@ impl Contains<AccountId> for BannedAccounts {
 pub struct DeviceRecords;
 
 impl quern_jobs::Devices for DeviceRecords {
-    fn record(device: &DeviceId, change: &RecordChange) {
-        Workforce::apply_record_change(device, change);
+    fn record(device: &DeviceId, class: Class, change: &RecordChange) {
+        Workforce::apply_record_change(device, class, change);
     }
 
     // A device that was retired costs the most: it is looked for among the others first.

@@ -7,7 +7,7 @@ use crate::{
 };
 use quern_jobs_api::ScoreParts;
 use quern_primitives::{
-    device::{Hardware, Region},
+    device::{Class, Hardware, Record, Region},
     view::DeviceView,
 };
 use serde::Serialize;
@@ -100,8 +100,11 @@ impl Known {
             (
                 "record",
                 format!(
-                    "{} accepted, {} incorrect, {} failed, {} delayed",
-                    record.accepted, record.incorrect, record.failed, record.delayed
+                    "{}, {} incorrect, {} failed, {} delayed",
+                    accepted(record),
+                    record.incorrect,
+                    record.failed,
+                    record.delayed
                 ),
             ),
         ])];
@@ -197,6 +200,20 @@ fn row(known: &Known) -> Vec<String> {
     ]
 }
 
+/// How many answers were accepted, and of which class the jobs were.
+fn accepted(record: &Record) -> String {
+    let of = |class| record.accepted_in(class);
+    match (of(Class::Pinned), of(Class::Portable)) {
+        (0, 0) => "0 accepted".to_owned(),
+        (pinned, 0) => format!("{pinned} accepted (pinned)"),
+        (0, portable) => format!("{portable} accepted (portable)"),
+        (pinned, portable) => {
+            let all = record.accepted;
+            format!("{all} accepted ({pinned} pinned, {portable} portable)")
+        }
+    }
+}
+
 /// Where a machine stands, in words.
 fn region(region: Region) -> &'static str {
     match region {
@@ -282,10 +299,7 @@ impl Output for Shown {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::{super::seen::tests::known_sight, *};
-    use quern_primitives::{
-        AccountId, DeviceId, SealingKey,
-        device::{Device, Record},
-    };
+    use quern_primitives::{AccountId, DeviceId, SealingKey, device::Device};
 
     fn view(number: u8) -> DeviceView {
         DeviceView {
@@ -418,6 +432,21 @@ mod tests {
         }
         let list = Listed::new(vec![view(0xab)], known_sight(), true, None);
         assert_eq!(list.people(), text);
+    }
+
+    #[test]
+    fn accepted_answers_are_told_by_the_class_of_their_jobs() {
+        let told = |accepted, accepted_portable| {
+            super::accepted(&Record {
+                accepted,
+                accepted_portable,
+                ..Record::default()
+            })
+        };
+        assert_eq!(told(0, 0), "0 accepted");
+        assert_eq!(told(7, 0), "7 accepted (pinned)");
+        assert_eq!(told(7, 7), "7 accepted (portable)");
+        assert_eq!(told(7, 3), "7 accepted (4 pinned, 3 portable)");
     }
 
     #[test]

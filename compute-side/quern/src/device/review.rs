@@ -128,7 +128,7 @@ impl Output for Reviewed {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use quern_primitives::device::RecordChange;
+    use quern_primitives::device::{Class, RecordChange};
 
     const OWNER: AccountId = AccountId::new([1; 32]);
 
@@ -146,7 +146,7 @@ mod tests {
             incorrect: faults,
             ..Default::default()
         };
-        device.note(&change, 1);
+        device.note(&change, Class::Pinned, 1);
         device
     }
 

@@ -98,14 +98,17 @@ pub mod weights;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
-use quern_primitives::{AccountId, Amount, DeviceId, NodeKey, device::RecordChange};
+use quern_primitives::{
+    AccountId, Amount, DeviceId, NodeKey,
+    device::{Class, RecordChange},
+};
 
 /// The register of devices, as settlement needs it.
 pub trait Devices {
-    /// Adds a batch's counts to a device's record, also if it was retired meanwhile. A device that
-    /// was never registered is passed over: if it could refuse, one worker could keep a batch's
-    /// others from their pay.
-    fn record(device: &DeviceId, change: &RecordChange);
+    /// Adds the counts of a batch of a job of this class to a device's record, also if it was retired
+    /// meanwhile. A device that was never registered is passed over: if it could refuse, one worker
+    /// could keep a batch's others from their pay.
+    fn record(device: &DeviceId, class: Class, change: &RecordChange);
 
     /// Makes the device one whose record can change.
     #[cfg(feature = "runtime-benchmarks")]

@@ -114,9 +114,9 @@ pub type DeviceRecords = StorageMap<Register, frame_support::Twox64Concat, Devic
 pub struct Register;
 
 impl Devices for Register {
-    fn record(device: &DeviceId, change: &RecordChange) {
+    fn record(device: &DeviceId, class: Class, change: &RecordChange) {
         let mut record = DeviceRecords::get(device).unwrap_or_default();
-        record.add(change);
+        record.add(change, class);
         DeviceRecords::insert(device, record);
     }
 

@@ -191,7 +191,7 @@ impl<T: Config> Pallet<T> {
             Self::pay(&job.owner, &payout.account, payout.amount)?;
         }
         for device in &batch.devices {
-            T::Devices::record(&device.device, &device.change);
+            T::Devices::record(&device.device, job.submission.class, &device.change);
         }
         let at = Self::now();
         Self::mark(id, sequence, BatchState::Final { at });

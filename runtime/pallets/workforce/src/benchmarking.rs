@@ -10,7 +10,7 @@ use frame_support::{
 use frame_system::{RawOrigin, pallet_prelude::BlockNumberFor};
 use quern_primitives::{
     GenesisHash,
-    device::{History, Possession, RecordChange},
+    device::{Class, History, Possession, RecordChange},
     payload::SignedPayload,
 };
 use sp_core::crypto::KeyTypeId;
@@ -178,7 +178,7 @@ mod benchmarks {
             failed: History::TASKS,
             ..Default::default()
         };
-        Pallet::<T>::apply_record_change(&id, &change);
+        Pallet::<T>::apply_record_change(&id, Class::Pinned, &change);
 
         #[extrinsic_call]
         _(RawOrigin::Signed(worker), id);

@@ -10,7 +10,7 @@ use frame_system::pallet_prelude::BlockNumberFor;
 use quern_bond_rules::NoRoom;
 use quern_primitives::{
     AccountId, DeviceId, GenesisHash, SealingKey,
-    device::{Device, Past, Possession, RecordChange},
+    device::{Class, Device, Past, Possession, RecordChange},
     limits::DEVICES_PER_ACCOUNT_MAX,
     payload::{DeviceSignature, SignedPayload},
 };
@@ -51,20 +51,20 @@ impl<T: Config> Pallet<T> {
             .collect()
     }
 
-    /// Adds a batch's counts to a device's record and history, also if the device was retired between
-    /// its answer and the settlement: whoever leaves before its faults are told finds them when it
+    /// Adds the counts of a batch of a job of this class to a device's record and history, also if the
+    /// device was retired between its answer and the settlement: whoever leaves before its faults are told finds them when it
     /// comes back.
     ///
     /// A device that was never registered has no record: the change is ignored, with
     /// [`Event::RecordChangeIgnored`]. It is no error, because a batch settles the work of many
     /// devices of many accounts; if one could fail the batch, it could keep all the others from their
     /// pay.
-    pub fn apply_record_change(device: &DeviceId, change: &RecordChange) {
+    pub fn apply_record_change(device: &DeviceId, class: Class, change: &RecordChange) {
         if let Some(mut known) = Devices::<T>::get(device) {
-            known.note(change, Self::now());
+            known.note(change, class, Self::now());
             Devices::<T>::insert(device, known);
         } else if let Some(mut past) = RetiredDevices::<T>::get(device) {
-            past.note(change, Self::now());
+            past.note(change, class, Self::now());
             RetiredDevices::<T>::insert(device, past);
         } else {
             Self::deposit_event(Event::RecordChangeIgnored { device: *device });

@@ -16,7 +16,7 @@ use frame_support::{
 };
 use quern_primitives::{
     GenesisHash,
-    device::{History, Possession, RecordChange},
+    device::{Class, History, Possession, RecordChange},
     limits::DEVICES_PER_ACCOUNT_MAX,
     payload::DeviceKey,
 };

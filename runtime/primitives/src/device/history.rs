@@ -89,7 +89,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Record;
+    use crate::device::{Class, Record};
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
@@ -198,10 +198,15 @@ mod tests {
         assert_eq!(after(&[all, forgotten]), History::default());
 
         let mut record = Record::default();
-        record.add(&forgotten);
-        record.add(&forgotten);
+        record.add(&forgotten, Class::Pinned);
+        record.add(&forgotten, Class::Portable);
         assert_eq!(record.accepted_in_a_row, u32::MAX);
-        record.add(&all);
+        let all_of = u64::from(u32::MAX);
+        assert_eq!(
+            (record.accepted, record.accepted_portable),
+            (2 * all_of, all_of)
+        );
+        record.add(&all, Class::Pinned);
         assert_eq!(record.accepted_in_a_row, 0);
     }
 
@@ -225,7 +230,7 @@ mod tests {
             for change in changes {
                 tasks.add(&change);
                 history.add(&change);
-                record.add(&change);
+                record.add(&change, Class::Pinned);
                 let expected = History {
                     failed: tasks.vector(Ending::Failed),
                     delayed: tasks.vector(Ending::Delayed),

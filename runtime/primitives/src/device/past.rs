@@ -1,6 +1,6 @@
 //! What is remembered of a device, whether it is registered or not.
 
-use super::{Device, History, Record, RecordChange};
+use super::{Class, Device, History, Record, RecordChange};
 use crate::{ids::BlockNumber, limits::REVIEW_PERIOD_BLOCKS};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
@@ -33,13 +33,13 @@ pub struct Past {
 }
 
 impl Past {
-    /// Takes note of what a batch, settled in block `now`, says of the device. A change that says
-    /// nothing is none.
-    pub fn note(&mut self, change: &RecordChange, now: BlockNumber) {
+    /// Takes note of what a batch of a job of this class, settled in block `now`, says of the device. A
+    /// change that says nothing is none.
+    pub fn note(&mut self, change: &RecordChange, class: Class, now: BlockNumber) {
         if change.is_empty() {
             return;
         }
-        self.record.add(change);
+        self.record.add(change, class);
         self.history.add(change);
         self.last_task = now;
     }
@@ -67,9 +67,9 @@ impl Device {
     }
 
     /// Takes note of what a batch says of it, see [`Past::note`].
-    pub fn note(&mut self, change: &RecordChange, now: BlockNumber) {
+    pub fn note(&mut self, change: &RecordChange, class: Class, now: BlockNumber) {
         let mut past = self.past();
-        past.note(change, now);
+        past.note(change, class, now);
         self.resume(past);
     }
 
@@ -126,19 +126,21 @@ mod tests {
         };
         let mut device = fresh();
         device.review(5);
-        device.note(&change, 9);
+        device.note(&change, Class::Portable, 9);
         let past = device.past();
         assert_eq!((past.record.incorrect, past.last_task), (11, 9));
+        let accepted = [Class::Pinned, Class::Portable].map(|it| past.record.accepted_in(it));
+        assert_eq!(accepted, [0, 3]);
         assert_eq!((past.history.faulty_tasks(), past.last_review), (11, 5));
         let mut again = fresh();
         again.resume(past);
         assert_eq!(again, device);
 
         let mut told = past;
-        told.note(&RecordChange::default(), 10);
+        told.note(&RecordChange::default(), Class::Pinned, 10);
         assert_eq!(told, past, "a change that says nothing is none");
-        told.note(&change, 10);
-        device.note(&change, 10);
+        told.note(&change, Class::Pinned, 10);
+        device.note(&change, Class::Pinned, 10);
         assert_eq!(told, device.past());
     }
 

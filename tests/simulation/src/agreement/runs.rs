@@ -5,7 +5,7 @@ use super::{
     court::{Conduct, Court, Outcome, StuckError, Terms},
 };
 use quern_primitives::{
-    device::{Record, RecordChange},
+    device::{Class, Record, RecordChange},
     job::Agreement,
 };
 
@@ -134,7 +134,7 @@ fn run_first(court: &mut Court, tasks: u32, counts: &mut Counts) -> Result<(), S
     for _ in 0..tasks {
         let row = record.accepted_in_a_row;
         counts.add(&court.hear(&HONEST, Some(0), |_| row)?);
-        record.add(&ACCEPTED);
+        record.add(&ACCEPTED, Class::Pinned);
     }
     Ok(())
 }
@@ -156,7 +156,7 @@ fn run_grid(court: &mut Court, counts: &mut Counts) -> Result<(), StuckError> {
         let rows = |number: u32| records[number as usize].accepted_in_a_row;
         let outcome = court.hear(&HONEST, None, rows)?;
         for number in [Some(outcome.first), outcome.second].into_iter().flatten() {
-            records[number as usize].add(&ACCEPTED);
+            records[number as usize].add(&ACCEPTED, Class::Pinned);
         }
         if is_counted {
             counts.add(&outcome);
@@ -179,7 +179,7 @@ fn run_betrayal(
     while record.accepted_in_a_row < row {
         let now = record.accepted_in_a_row;
         court.hear(honest, Some(LIAR), |_| now)?;
-        record.add(&ACCEPTED);
+        record.add(&ACCEPTED, Class::Pinned);
     }
     let lying = Terms {
         conduct: Conduct::Bold,
@@ -192,7 +192,7 @@ fn run_betrayal(
         if outcome.is_caught() {
             return Ok(());
         }
-        record.add(&ACCEPTED);
+        record.add(&ACCEPTED, Class::Pinned);
     }
     Ok(())
 }

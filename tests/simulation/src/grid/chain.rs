@@ -405,11 +405,12 @@ impl Chain {
             let balance = self.balances.entry(payout.account.clone());
             *balance.or_default() += payout.amount;
         }
+        let class = known.job.submission.class;
         for changed in valid.devices() {
             if let Some(device) = self.devices.get_mut(&changed.device) {
-                device.note(&changed.change, self.block);
+                device.note(&changed.change, class, self.block);
             } else if let Some(past) = self.retired.get_mut(&changed.device) {
-                past.note(&changed.change, self.block);
+                past.note(&changed.change, class, self.block);
             }
         }
         let event = valid.event(&COORDINATOR);

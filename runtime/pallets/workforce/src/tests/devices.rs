@@ -198,10 +198,11 @@ fn a_settlement_adds_to_a_devices_record_which_the_device_has_again_when_it_come
             delayed: 1,
             incorrect: 2,
         };
-        Workforce::apply_record_change(&id(1), &change);
-        Workforce::apply_record_change(&id(1), &change);
+        Workforce::apply_record_change(&id(1), Class::Pinned, &change);
+        Workforce::apply_record_change(&id(1), Class::Portable, &change);
         let record = Record {
             accepted: 6,
+            accepted_portable: 3,
             failed: 0,
             delayed: 2,
             incorrect: 4,
@@ -233,7 +234,7 @@ fn a_settlement_that_names_a_device_that_never_was_is_not_held_up() {
             accepted: 1,
             ..Default::default()
         };
-        Workforce::apply_record_change(&id(1), &change);
+        Workforce::apply_record_change(&id(1), Class::Pinned, &change);
         assert_eq!(
             last_event(),
             Event::RecordChangeIgnored { device: id(1) }.into()

@@ -198,7 +198,7 @@ fn take(step: Step) -> bool {
                 failed,
                 ..Default::default()
             };
-            Workforce::apply_record_change(&id(device), &change);
+            Workforce::apply_record_change(&id(device), Class::Pinned, &change);
             Ok(())
         }
         Step::Review(Some(who), device) => review(who, device),

@@ -15,7 +15,7 @@ fn tasks(accepted: u32, failed: u32) -> RecordChange {
 fn faulty(owner: u8, device: u8, failed: u32) {
     assert_ok!(bond(owner, MIN_BOND));
     assert_ok!(register(owner, device));
-    Workforce::apply_record_change(&id(device), &tasks(0, failed));
+    Workforce::apply_record_change(&id(device), Class::Pinned, &tasks(0, failed));
 }
 
 fn device(device: u8) -> Device {
@@ -101,7 +101,7 @@ fn who_leaves_before_faults_are_settled_finds_them_on_coming_back() {
         faulty(1, 1, 0);
         assert_ok!(retire(1, 1));
         System::set_block_number(5);
-        Workforce::apply_record_change(&id(1), &tasks(0, 11));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &tasks(0, 11));
         assert_ok!(bond(1, MIN_BOND));
         assert_ok!(register(1, 1));
         assert!(device(1).is_quarantined());
@@ -114,7 +114,7 @@ fn good_work_is_remembered_as_well() {
     on_new_chain(|| {
         assert_ok!(bond(1, MIN_BOND));
         assert_ok!(register(1, 1));
-        Workforce::apply_record_change(&id(1), &tasks(30, 0));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &tasks(30, 0));
         assert_ok!(retire(1, 1));
         assert_ok!(bond(2, MIN_BOND));
         assert_ok!(register(2, 1));
@@ -135,7 +135,7 @@ fn a_review_is_remembered_so_that_leaving_brings_no_second_one_within_the_week()
         assert_ok!(retire(1, 1));
         assert_ok!(bond(1, MIN_BOND));
         assert_ok!(register(1, 1));
-        Workforce::apply_record_change(&id(1), &tasks(0, 11));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &tasks(0, 11));
         assert_noop!(review(1, 1), Error::<Test>::ReviewedLately);
         System::set_block_number(1 + WEEK);
         assert_ok!(review(1, 1));
@@ -168,12 +168,12 @@ fn the_owner_of_a_broken_machine_has_all_money_back_in_two_weeks() {
     on_new_chain(|| {
         faulty(1, 1, 11);
         assert_ok!(review(1, 1));
-        Workforce::apply_record_change(&id(1), &tasks(0, 20));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &tasks(0, 20));
         assert!(device(1).is_quarantined());
         assert_noop!(review(1, 1), Error::<Test>::ReviewedLately);
         assert_ok!(retire(1, 1));
         // Whatever is still settled keeps nothing back.
-        Workforce::apply_record_change(&id(1), &tasks(0, 20));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &tasks(0, 20));
         System::set_block_number(1 + 2 * WEEK);
         assert_ok!(withdraw(1));
         assert_eq!((free(1), held(1)), (ENDOWMENT, 0));

@@ -12,7 +12,7 @@ fn failed(tasks: u32) -> RecordChange {
 fn faulty(tasks: u32) {
     assert_ok!(bond(1, MIN_BOND));
     assert_ok!(register(1, 1));
-    Workforce::apply_record_change(&id(1), &failed(tasks));
+    Workforce::apply_record_change(&id(1), Class::Pinned, &failed(tasks));
 }
 
 fn device() -> Device {
@@ -29,14 +29,14 @@ fn a_device_is_quarantined_when_more_than_half_of_its_last_tasks_had_a_fault() {
     on_new_chain(|| {
         faulty(10);
         assert!(!device().is_quarantined());
-        Workforce::apply_record_change(&id(1), &failed(1));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &failed(1));
         assert!(device().is_quarantined());
         // What was given before goes on being settled, and may mend the history by itself.
         let accepted = RecordChange {
             accepted: 10,
             ..Default::default()
         };
-        Workforce::apply_record_change(&id(1), &accepted);
+        Workforce::apply_record_change(&id(1), Class::Pinned, &accepted);
         assert!(!device().is_quarantined());
     });
 }
@@ -47,9 +47,9 @@ fn a_settlement_notes_the_block_of_a_devices_last_task_unless_it_says_nothing_of
         faulty(0);
         assert_eq!(device().last_task, 0);
         System::set_block_number(7);
-        Workforce::apply_record_change(&id(1), &failed(1));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &failed(1));
         System::set_block_number(9);
-        Workforce::apply_record_change(&id(1), &RecordChange::default());
+        Workforce::apply_record_change(&id(1), Class::Pinned, &RecordChange::default());
         assert_eq!(device().last_task, 7);
     });
 }
@@ -74,7 +74,7 @@ fn an_account_reviews_only_its_own_devices_and_only_in_quarantine() {
         assert_noop!(review(1, 1), Error::<Test>::DeviceUnknown);
         faulty(10);
         assert_noop!(review(1, 1), Error::<Test>::NotQuarantined);
-        Workforce::apply_record_change(&id(1), &failed(1));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &failed(1));
         assert_noop!(review(2, 1), Error::<Test>::NotDeviceOwner);
         assert_noop!(
             Workforce::review(RuntimeOrigin::none(), id(1)),
@@ -89,7 +89,7 @@ fn an_account_reviews_a_device_once_a_week() {
     on_new_chain(|| {
         faulty(11);
         assert_ok!(review(1, 1));
-        Workforce::apply_record_change(&id(1), &failed(11));
+        Workforce::apply_record_change(&id(1), Class::Pinned, &failed(11));
         assert_noop!(review(1, 1), Error::<Test>::ReviewedLately);
         System::set_block_number(REVIEW_PERIOD_BLOCKS);
         assert_noop!(review(1, 1), Error::<Test>::ReviewedLately);
@@ -111,7 +111,7 @@ fn the_council_reviews_any_device_at_any_time() {
             assert_ok!(Workforce::review(council(), id(1)));
             assert_eq!(last_event(), reviewed(Reviewer::Council));
             assert_eq!(device().history, History::default());
-            Workforce::apply_record_change(&id(1), &failed(11));
+            Workforce::apply_record_change(&id(1), Class::Pinned, &failed(11));
         }
         // A week passes after the council's review too.
         assert_noop!(review(1, 1), Error::<Test>::ReviewedLately);

@@ -147,7 +147,10 @@ impl Draft<'_> {
                 },
             },
             referees: Referees::default(),
-            class: Class::Pinned,
+            class: match self.chance.percent(30) {
+                true => Class::Portable,
+                false => Class::Pinned,
+            },
             preferences: Preferences::default(),
             level: self.pick(&[ByteLevel::Low, ByteLevel::Balanced, ByteLevel::High]),
             deadline,

@@ -206,6 +206,7 @@ fn pay(ledger: &mut Ledger, id: &JobId, place: usize) {
         Phase::Settling { end, .. } if job.pending().is_empty() => Some(end),
         _ => None,
     };
+    let class = job.submission.class;
     let money = &mut ledger.money;
     money.take_held(&owner, Purpose::Escrow, batch.spent);
     for payout in &batch.payouts {
@@ -219,7 +220,7 @@ fn pay(ledger: &mut Ledger, id: &JobId, place: usize) {
     for device in &batch.devices {
         ledger
             .workforce
-            .settled(&device.device, &device.change, now);
+            .settled(&device.device, class, &device.change, now);
     }
     if let Some(because) = end_of {
         end(ledger, id, because);

@@ -3,7 +3,7 @@
 use super::{Answer, Fee, Ledger, Refusal, Sender, money::Purpose, need};
 use quern_primitives::{
     AccountId, Amount, DeviceId, GenesisHash, SealingKey,
-    device::{Hardware, Possession, RecordChange, Region},
+    device::{Class, Hardware, Possession, RecordChange, Region},
     payload::{DeviceSignature, Signed},
 };
 use std::collections::BTreeMap;
@@ -75,6 +75,8 @@ pub(crate) enum Ending {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Past {
     pub(crate) tasks: Vec<Ending>,
+    /// Of the accepted ones, those of jobs of the portable class.
+    pub(crate) portable: u64,
     /// Of these, the ones before the last review, which its history has forgotten.
     pub(crate) reviewed: usize,
     pub(crate) last_task: Option<u32>,
@@ -189,7 +191,7 @@ impl Workforce {
     }
 
     /// A settlement's word on a device, registered or retired. Others are not known.
-    pub(crate) fn settled(&mut self, id: &DeviceId, change: &RecordChange, now: u32) {
+    pub(crate) fn settled(&mut self, id: &DeviceId, class: Class, change: &RecordChange, now: u32) {
         let registered = self.devices.get_mut(id).map(|device| &mut device.past);
         let Some(past) = registered.or(self.retired.get_mut(id)) else {
             return;
@@ -201,6 +203,9 @@ impl Workforce {
             (Ending::Accepted, change.accepted),
         ] {
             past.tasks.extend((0..tasks).map(|_| ending));
+        }
+        if class == Class::Portable {
+            past.portable += u64::from(change.accepted);
         }
         past.last_task = Some(now);
     }

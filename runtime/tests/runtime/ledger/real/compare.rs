@@ -296,6 +296,7 @@ fn past_of(past: &Past) -> device::Past {
     device::Past {
         record: Record {
             accepted: count(Ending::Accepted),
+            accepted_portable: past.portable,
             failed: count(Ending::Failed),
             delayed: count(Ending::Delayed),
             incorrect: count(Ending::Incorrect),
