@@ -1,9 +1,9 @@
 //! What the runtime answers: to the node, which runs blocks and consensus by it, and to users.
 
 use crate::{
-    Babe, Balances, Block, Bytechip, Disputes, Executive, Finality, Grandpa, InherentDataExt, Jobs,
-    Nonce, Params, Roster, Runtime, RuntimeCall, RuntimeGenesisConfig, RuntimeHoldReason,
-    SessionKeys, System, TransactionPayment, VERSION, Workforce,
+    Babe, Balances, Block, Bytechip, Custody, Disputes, Executive, Finality, Grandpa,
+    InherentDataExt, Jobs, Nonce, Params, Roster, Runtime, RuntimeCall, RuntimeGenesisConfig,
+    RuntimeHoldReason, SessionKeys, System, TransactionPayment, VERSION, Workforce,
     configs::consensus::EPOCH_CONFIGURATION, genesis, weights::EPOCH_SLOTS,
 };
 use alloc::vec::Vec;
@@ -16,11 +16,12 @@ use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use quern_dispute_rules::open::{ConvictionView, DisputeId, DisputeView};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, JobId,
+    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId,
     batch::{BatchRecord, PendingBatch},
+    custody::{self, Challenge, Contract, Held, Holding, Miss, Place, Standing},
     device::Device,
     group::Group,
-    ids::BatchSequence,
+    ids::{BatchSequence, ContractId, Period, PieceIndex},
     job::{Job, Prices, Submission},
     limits::DEVICES_PER_ANSWER_MAX,
     params,
@@ -129,6 +130,55 @@ sp_api::decl_runtime_apis! {
 
         /// Whole ByteChips for one dollar.
         fn bytechips_per_dollar() -> u32;
+    }
+
+    /// What owners, holders and masternodes ask the chain of data that is kept. Clients call `state_call` with
+    /// `CustodyApi_` and the function's name.
+    pub trait CustodyApi {
+        /// On which terms a contract is opened now.
+        fn storage_terms() -> custody::Terms;
+
+        /// An open contract.
+        fn contract(id: ContractId) -> Option<Contract>;
+
+        /// An owner's open contracts: those after `start_after`, at most `limit` and at most
+        /// [`quern_custody::CONTRACTS_PER_PAGE_MAX`]. The page after the last is empty.
+        fn contracts_of(
+            owner: AccountId,
+            start_after: Option<ContractId>,
+            limit: u32,
+        ) -> Vec<(ContractId, Contract)>;
+
+        /// An open contract's group; none before it is drawn.
+        fn contract_group(id: ContractId) -> Option<Group>;
+
+        /// The pieces of an open contract that are others than it says, which nobody takes.
+        fn refused_pieces(id: ContractId) -> Vec<PieceIndex>;
+
+        /// Who holds what of a contract, or held it and is not forgotten: those after `start_after`, at most
+        /// `limit` and at most [`quern_custody::HOLDINGS_PER_PAGE_MAX`]. The page after the last is empty.
+        fn holdings_of(
+            id: ContractId,
+            start_after: Option<Held>,
+            limit: u32,
+        ) -> Vec<(Held, Holding)>;
+
+        /// What a device holds, or held and is not forgotten, in pages as those of `holdings_of`.
+        fn held_by(
+            device: DeviceId,
+            start_after: Option<(ContractId, PieceIndex)>,
+            limit: u32,
+        ) -> Vec<(Place, Holding)>;
+
+        /// The challenge of a holding that waits for its answer.
+        fn challenge_of(place: Place) -> Option<Challenge>;
+
+        /// What follows next for a device that missed something, and what it missed since it was last
+        /// reviewed, oldest first.
+        fn custody_record(device: DeviceId) -> (Standing, Vec<Miss>);
+
+        /// The last period of so many blocks of which it is known what challenges follow from, and that.
+        fn period_randomness(period_blocks: BlockNumber) -> Option<(Period, Digest)>;
     }
 }
 
@@ -492,6 +542,8 @@ impl_runtime_apis! {
                 payouts: held(quern_bytechip::HoldReason::Payout, &account),
                 masternode_bond: held(quern_roster::HoldReason::Bond, &account),
                 disputes: held(quern_disputes::HoldReason::Dispute, &account),
+                contracts: Custody::escrow_of(&account),
+                challenges: Custody::put_up_by(&account),
             }
         }
 
@@ -509,11 +561,67 @@ impl_runtime_apis! {
                 payouts: Bytechip::held(),
                 masternode_bonds: Roster::total_bonded(),
                 disputes: Disputes::total_held(),
+                contracts: Custody::totals().held,
+                challenges: Custody::total_put_up(),
             }
         }
 
         fn bytechips_per_dollar() -> u32 {
             Bytechip::bytechips_per_dollar()
+        }
+    }
+
+    impl self::CustodyApi<Block> for Runtime {
+        fn storage_terms() -> custody::Terms {
+            Params::current().storage_terms()
+        }
+
+        fn contract(id: ContractId) -> Option<Contract> {
+            Custody::contract(&id)
+        }
+
+        fn contracts_of(
+            owner: AccountId,
+            start_after: Option<ContractId>,
+            limit: u32,
+        ) -> Vec<(ContractId, Contract)> {
+            Custody::contracts_of(&owner, start_after, limit)
+        }
+
+        fn contract_group(id: ContractId) -> Option<Group> {
+            Custody::group(&id)
+        }
+
+        fn refused_pieces(id: ContractId) -> Vec<PieceIndex> {
+            Custody::refused(&id)
+        }
+
+        fn holdings_of(
+            id: ContractId,
+            start_after: Option<Held>,
+            limit: u32,
+        ) -> Vec<(Held, Holding)> {
+            Custody::holdings_of(&id, start_after, limit)
+        }
+
+        fn held_by(
+            device: DeviceId,
+            start_after: Option<(ContractId, PieceIndex)>,
+            limit: u32,
+        ) -> Vec<(Place, Holding)> {
+            Custody::held_by(&device, start_after, limit)
+        }
+
+        fn challenge_of(place: Place) -> Option<Challenge> {
+            Custody::challenge_of(&place)
+        }
+
+        fn custody_record(device: DeviceId) -> (Standing, Vec<Miss>) {
+            (Custody::standing(&device), Custody::misses_of(&device))
+        }
+
+        fn period_randomness(period_blocks: BlockNumber) -> Option<(Period, Digest)> {
+            Custody::randomness_of(period_blocks)
         }
     }
 

@@ -2,8 +2,8 @@
 //! The stock pallets keep the weights their makers measured.
 
 use crate::{
-    AllPalletsWithSystem, Balances, Bytechip, Disputes, Finality, Jobs, Params, Roster, Runtime,
-    Workforce,
+    AllPalletsWithSystem, Balances, Bytechip, Custody, Disputes, Finality, Jobs, Params, Roster,
+    Runtime, Workforce,
 };
 use alloc::{string::String, vec::Vec};
 use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
@@ -15,8 +15,9 @@ use frame_support::traits::{
 use frame_system::RawOrigin;
 use quern_dispute_rules::{Facts, facts::BatchFacts};
 use quern_primitives::{
-    AccountId, Amount, JobId,
+    AccountId, Amount, DeviceId, JobId,
     batch::{BatchRecord, BatchState, PendingBatch, Shares},
+    device::Device,
     group::{Group, Member},
     job::{Escrow, Job},
 };
@@ -34,6 +35,7 @@ frame_benchmarking::define_benchmarks!(
     [quern_jobs, Jobs]
     [quern_params, Params]
     [quern_disputes, Disputes]
+    [quern_custody, Custody]
 );
 
 /// The benchmarks there are, and what is known of the storage they touch.
@@ -148,6 +150,24 @@ fn stage_batch(id: &JobId, job: &mut Job, batch: BatchFacts, group: &Group) {
     quern_jobs::Pending::<Runtime>::insert(id, batch.sequence, pending);
     quern_jobs::PendingOf::<Runtime>::insert(id, frame_support::BoundedVec::truncate_from(list));
     quern_jobs::DueJobs::<Runtime>::insert(DUE.to_be_bytes(), id, ());
+}
+
+/// A device of an account with a bond.
+pub(crate) fn register(device: DeviceId, account: AccountId, bond: Amount) {
+    stage_worker(&account, bond);
+    let known = Device::new(
+        account.clone(),
+        Default::default(),
+        Default::default(),
+        Default::default(),
+    );
+    quern_workforce::DevicesOf::<Runtime>::insert(&account, device, ());
+    quern_workforce::Devices::<Runtime>::insert(device, known);
+    quern_workforce::Bonds::<Runtime>::mutate(&account, |bond| {
+        if let Some(bond) = bond {
+            bond.devices = bond.devices.saturating_add(1);
+        }
+    });
 }
 
 /// A worker with its bond.

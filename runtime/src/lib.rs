@@ -110,7 +110,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("quern"),
     impl_name: Cow::Borrowed("quern"),
     authoring_version: 1,
-    spec_version: 15,
+    spec_version: 16,
     impl_version: 1,
     apis: RUNTIME_API_VERSIONS,
     transaction_version: 8,
@@ -239,4 +239,9 @@ mod runtime {
     /// Disputes over what was settled.
     #[runtime::pallet_index(19)]
     pub type Disputes = quern_disputes;
+
+    /// Contracts to keep data, and who keeps it. After BABE, whose randomness it draws from, and the clock of
+    /// finality, by which it goes.
+    #[runtime::pallet_index(20)]
+    pub type Custody = quern_custody;
 }

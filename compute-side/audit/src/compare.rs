@@ -39,6 +39,7 @@ pub(crate) fn check(snapshot: &Snapshot, differences: &mut Differences) {
         ),
         (TotalName::Disputes, Reason::Dispute, totals.disputes),
         (TotalName::Payouts, Reason::Payout, totals.payouts),
+        (TotalName::Custody, Reason::Custody, totals.custody()),
     ] {
         let held = sum(accounts.clone().map(|account| account.held_for(&reason)));
         let replayed = held.unwrap_or(Amount::MAX);
@@ -130,6 +131,7 @@ pub(crate) fn compare_totals(
             chain.masternode_bonds,
         ),
         (TotalName::Disputes, replayed.disputes, chain.disputes),
+        (TotalName::Custody, replayed.custody(), chain.custody()),
     ];
     for (name, replayed, chain) in pairs {
         hold_total(block, name, replayed, chain, differences);

@@ -49,6 +49,8 @@ pub enum TotalName {
     Disputes,
     /// What is held for payouts.
     Payouts,
+    /// What is held for open contracts to keep data, and as bonds of open challenges.
+    Custody,
     /// What batches spend that are not final yet.
     Pending,
     /// The sum of all balances.
@@ -93,6 +95,7 @@ impl fmt::Display for TotalName {
             Self::MasternodeBonds => "what is bonded for masternodes",
             Self::Disputes => "what is put up for disputes",
             Self::Payouts => "what is held for payouts",
+            Self::Custody => "what is held for data that is kept",
             Self::Pending => "what is pending",
             Self::Balances => "the sum of all balances",
         })

@@ -19,6 +19,8 @@ pub enum Reason {
     Dispute,
     /// For payouts that wait for the treasurer.
     Payout,
+    /// For open contracts to keep data, and as the bonds of open challenges.
+    Custody,
     /// For session keys.
     Keys,
     /// For what the chain keeps without a reason of its own: proxies, and calls of several signers.
@@ -36,6 +38,7 @@ impl Reason {
             "Roster" => Self::MasternodeBond,
             "Disputes" => Self::Dispute,
             "Bytechip" => Self::Payout,
+            "Custody" => Self::Custody,
             "Session" => Self::Keys,
             other => Self::Other(other.to_owned()),
         }
@@ -49,6 +52,7 @@ impl Reason {
             Self::MasternodeBond => "masternode_bond",
             Self::Dispute => "dispute",
             Self::Payout => "payout",
+            Self::Custody => "custody",
             Self::Keys => "session_keys",
             Self::Deposit => "deposit",
             Self::Other(pallet) => pallet,
@@ -167,6 +171,12 @@ pub enum Kind {
     PayoutReleased,
     /// A payout was made.
     PayoutBurnt,
+    /// Put up for a contract to keep data, or for a challenge.
+    CustodyHeld,
+    /// Back from that.
+    CustodyReleased,
+    /// Out of that: for a period in which data were kept, or the bond of a challenge that was answered.
+    CustodyPaid,
     /// Held for session keys, proxies and the like.
     DepositHeld,
     /// Back from that.
@@ -203,6 +213,9 @@ impl Kind {
             Self::PayoutHeld => "payout_held",
             Self::PayoutReleased => "payout_released",
             Self::PayoutBurnt => "payout_burnt",
+            Self::CustodyHeld => "custody_held",
+            Self::CustodyReleased => "custody_released",
+            Self::CustodyPaid => "custody_paid",
             Self::DepositHeld => "deposit_held",
             Self::DepositReleased => "deposit_released",
             Self::Other => "other",
@@ -226,6 +239,7 @@ impl Kind {
                 Reason::MasternodeBond => Self::MasternodeBondHeld,
                 Reason::Dispute => Self::DisputeHeld,
                 Reason::Payout => Self::PayoutHeld,
+                Reason::Custody => Self::CustodyHeld,
                 Reason::Keys | Reason::Deposit => Self::DepositHeld,
                 Reason::Other(_) => Self::Other,
             },
@@ -235,10 +249,12 @@ impl Kind {
                 Reason::MasternodeBond => Self::MasternodeBondReleased,
                 Reason::Dispute => Self::DisputeReleased,
                 Reason::Payout => Self::PayoutReleased,
+                Reason::Custody => Self::CustodyReleased,
                 Reason::Keys | Reason::Deposit => Self::DepositReleased,
                 Reason::Other(_) => Self::Other,
             },
             (Held(_, Reason::Escrow), Free(_)) => Self::EscrowPaid,
+            (Held(_, Reason::Custody), Free(_)) => Self::CustodyPaid,
             (Held(_, reason), Free(_)) if reason.is_at_stake() => Self::SlashPaid,
             (Held(..) | Passing, _) => Self::Other,
         }

@@ -271,6 +271,8 @@ impl Replay {
             Reason::MasternodeBond => Some(&mut totals.masternode_bonds),
             Reason::Dispute => Some(&mut totals.disputes),
             Reason::Payout => Some(&mut totals.payouts),
+            // Contracts and challenges are told apart by the chain alone; only the sum is compared.
+            Reason::Custody => Some(&mut totals.contracts),
             Reason::Keys | Reason::Deposit | Reason::Other(_) => None,
         }
     }

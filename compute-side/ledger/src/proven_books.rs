@@ -12,6 +12,7 @@ use quern_light::{BlockHash, ValueFault, keys, money};
 use quern_primitives::{
     AccountId, Amount, BlockNumber, JobId,
     batch::PendingBatch,
+    custody,
     ids::BatchSequence,
     job::{Escrow, Job},
     limits::TASK_BITMAP_BYTES_MAX,
@@ -39,9 +40,11 @@ impl Proven {
             keys::held_for_payouts(),
             keys::total_bonded_by_masternodes(),
             keys::held_for_disputes(),
+            keys::held_for_challenges(),
         ];
         let mut asked = amounts.to_vec();
         asked.push(keys::job_totals());
+        asked.push(keys::custody_totals());
         let state = self.state(at, &asked).await?;
         let read = || -> Result<Totals, ValueFault> {
             // What was never written is nothing.
@@ -56,7 +59,9 @@ impl Proven {
                 payouts,
                 masternode_bonds,
                 disputes,
+                challenges,
             ] = &amounts;
+            let custody: Option<custody::Escrow> = state.value(&keys::custody_totals())?;
             let jobs: Escrow = state.value(&keys::job_totals())?.unwrap_or_default();
             Ok(Totals {
                 issuance: amount(issuance)?,
@@ -70,6 +75,8 @@ impl Proven {
                 payouts: amount(payouts)?,
                 masternode_bonds: amount(masternode_bonds)?,
                 disputes: amount(disputes)?,
+                contracts: custody.unwrap_or_default().held,
+                challenges: amount(challenges)?,
             })
         };
         read().map_err(|source| ProvenError::Value { at, source })

@@ -151,6 +151,16 @@ pub fn held_for_disputes() -> Key {
     item("Disputes", "TotalHeld")
 }
 
+/// The money of all contracts to keep data: [`quern_primitives::custody::Escrow`].
+pub fn custody_totals() -> Key {
+    item("Custody", "Totals")
+}
+
+/// What is held as bonds of open challenges: an amount.
+pub fn held_for_challenges() -> Key {
+    item("Custody", "TotalPutUp")
+}
+
 /// All that exists: an amount.
 pub fn total_issuance() -> Key {
     item("Balances", "TotalIssuance")

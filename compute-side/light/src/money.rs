@@ -61,6 +61,7 @@ impl Held {
             15 => "Workforce",
             16 => "Jobs",
             19 => "Disputes",
+            20 => "Custody",
             other => return format!("pallet {other}"),
         };
         name.to_owned()

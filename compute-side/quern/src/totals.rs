@@ -55,6 +55,8 @@ impl Output for Conservation {
             ),
             ("of it for disputes", display(totals.disputes)),
             ("of it for payouts", display(totals.payouts)),
+            ("of it for contracts", display(totals.contracts)),
+            ("of it for challenges", display(totals.challenges)),
         ]);
         let word = if self.conserved {
             "equals"

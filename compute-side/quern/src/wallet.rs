@@ -200,6 +200,8 @@ impl Output for Balance {
             ("for a masternode", display(self.wallet.masternode_bond)),
             ("for disputes", display(self.wallet.disputes)),
             ("for payouts", display(self.wallet.payouts)),
+            ("for contracts", display(self.wallet.contracts)),
+            ("for challenges", display(self.wallet.challenges)),
         ])
     }
 }

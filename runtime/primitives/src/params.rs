@@ -6,7 +6,9 @@
 
 use crate::{
     amount::{self, Amount, BYTECHIP},
+    custody,
     ids::BlockNumber,
+    limits::{NOTICE_PERIODS_MAX, PERIOD_BLOCKS_MAX},
 };
 use alloc::{format, string::String};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -29,6 +31,23 @@ const MASTERNODE_BOND_MOST: Amount = 1_000_000 * BYTECHIP;
 const DISPUTE_FIRST: Amount = 5 * BYTECHIP;
 const DISPUTE_MOST: Amount = 1_000 * BYTECHIP;
 
+/// The first price of storage: 3.65 BC for a GiB kept by one device for a month of hours.
+const STORAGE_PRICE_FIRST: Amount = BYTECHIP / 200;
+
+/// The first and the largest bond of a challenge.
+const CHALLENGE_FIRST: Amount = BYTECHIP;
+const CHALLENGE_MOST: Amount = 1_000 * BYTECHIP;
+
+/// What a missed piece costs at first, and at most.
+const MISS_FIRST: Amount = BYTECHIP;
+const MISS_MOST: Amount = 10_000 * BYTECHIP;
+
+/// The longest notice, as the table counts.
+const NOTICE_MOST: Amount = NOTICE_PERIODS_MAX as Amount;
+
+/// The longest period, as the table counts.
+const PERIOD_MOST: Amount = PERIOD_BLOCKS_MAX as Amount;
+
 /// What a parameter's value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -45,6 +64,8 @@ pub enum Unit {
     Blocks,
     /// Masternodes.
     Masternodes,
+    /// Periods of a storage contract.
+    Periods,
 }
 
 impl Unit {
@@ -57,6 +78,8 @@ impl Unit {
             Self::Blocks => format!("{value} blocks"),
             Self::Masternodes if value == 1 => "1 masternode".into(),
             Self::Masternodes => format!("{value} masternodes"),
+            Self::Periods if value == 1 => "1 period".into(),
+            Self::Periods => format!("{value} periods"),
         }
     }
 
@@ -68,6 +91,7 @@ impl Unit {
             Self::Money => amount::parse(text).ok(),
             Self::Blocks => number(text, "block"),
             Self::Masternodes => number(text, "masternode"),
+            Self::Periods => number(text, "period"),
         }
     }
 }
@@ -208,6 +232,21 @@ table! {
         "What the winner of a dispute gets of what the loser loses; the rest is burnt.";
     AnswerTime answer_blocks: BlockNumber, "answer-time", Blocks, 15, 300, 43_200,
         "How long an answer to a dispute, or the whole of a sum, may take, by the clock of finality.";
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    StoragePrice storage_rate: Amount, "storage-price", Money, 1, STORAGE_PRICE_FIRST, BYTECHIP,
+        "What it costs to have a GiB kept for a period by one device.";
+    StoragePeriod storage_period_blocks: BlockNumber, "storage-period", Blocks, 15, 1_800, PERIOD_MOST,
+        "How long a period of storage is, by the chain's clock of finality; in each pieces are proved once.";
+    StorageNotice storage_notice_periods: u16, "storage-notice", Periods, 0, 24, NOTICE_MOST,
+        "So many whole periods a piece is kept on after its holder or owner wants no more.";
+    ChallengeTime challenge_blocks: BlockNumber, "challenge-time", Blocks, 15, 300, 900,
+        "How long a holder of a piece has to answer a challenge, by the chain's clock of finality.";
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    ChallengeBond challenge_bond: Amount, "challenge-bond", Money, 1, CHALLENGE_FIRST, CHALLENGE_MOST,
+        "What who challenges a holder puts up; the holder gets it if it answers.";
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    MissedPiece missed_piece: Amount, "missed-piece", Money, 1, MISS_FIRST, MISS_MOST,
+        "What each piece that is missed costs a device that was warned and contained before.";
 }
 
 impl Default for Params {
@@ -250,6 +289,21 @@ impl Params {
             return Err(ParamsError::SharesTooLarge { together });
         }
         Ok(())
+    }
+
+    /// What a storage contract opened now keeps of them.
+    pub fn storage_terms(&self) -> custody::Terms {
+        custody::Terms {
+            period_blocks: self.storage_period_blocks,
+            answer_blocks: self.challenge_blocks,
+            notice_periods: self.storage_notice_periods,
+            rate: self.storage_rate,
+            holders_permille: self.workers_permille,
+            operators_permille: self.operators_permille,
+            challenge_bond: self.challenge_bond,
+            slash: self.missed_piece,
+            winner_permille: self.winner_permille,
+        }
     }
 
     /// What a job submitted now keeps of them.
@@ -481,12 +535,13 @@ mod tests {
         assert_eq!(Unit::Blocks.read("15"), Some(15));
         assert_eq!(Unit::Blocks.read("a day"), None);
         assert_eq!(Unit::Masternodes.read("7"), Some(7));
+        assert_eq!(Unit::Periods.read("1 period"), Some(1));
     }
 
     #[test]
     fn who_names_no_parameter_is_told_which_there_are() {
         let error = "day".parse::<Parameter>().unwrap_err().to_string();
-        assert!(error.ends_with("group-size, stall, dispute-bond, winners-share, answer-time"));
+        assert!(error.ends_with("challenge-time, challenge-bond, missed-piece"));
         let error = Params::FIRST
             .with(Parameter::BondPerDevice, 0)
             .unwrap_err()

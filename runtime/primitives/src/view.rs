@@ -101,6 +101,12 @@ pub struct WalletView {
     /// Held as the bonds of disputes that it began and that are open.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub disputes: Amount,
+    /// Held for its open contracts to keep data.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub contracts: Amount,
+    /// Held as the bonds of challenges that it opened and that wait for their answer.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub challenges: Amount,
 }
 
 impl WalletView {
@@ -199,9 +205,21 @@ pub struct Totals {
     /// What is held as bonds of open disputes.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub disputes: Amount,
+    /// What is held for open contracts to keep data.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub contracts: Amount,
+    /// What is held as bonds of open challenges.
+    #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
+    pub challenges: Amount,
 }
 
 impl Totals {
+    /// What is held for data that is kept: for contracts, and as bonds of challenges.
+    pub fn custody(&self) -> Amount {
+        // Both are parts of what exists, and that is an amount.
+        self.contracts.saturating_add(self.challenges)
+    }
+
     /// Whether `issuance = genesis + minted - burnt`.
     pub fn conserves_money(&self) -> bool {
         self.genesis

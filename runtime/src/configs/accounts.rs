@@ -67,13 +67,15 @@ pub enum ProxyKind {
     Any,
     /// Everything that moves no money to others, now or later.
     NonTransfer,
-    /// What an owner's programs need: submit jobs, cancel them, call the refund, make batches final.
+    /// What an owner's programs need: submit jobs, cancel them, call the refund, make batches final; open,
+    /// renew, end and close contracts to keep data, and deal with who keeps it.
     Jobs,
     /// What a masternode's daemon needs: publish endpoints, settle, close and take over jobs, make
-    /// batches final, answer disputes and end those whose time is over.
+    /// batches final, answer disputes and end those whose time is over; certify who keeps what, and
+    /// challenge who does not.
     Masternode,
-    /// What a worker's machines need: register devices, review and retire them. Retiring one begins
-    /// to unbond its share; no bond is withdrawn.
+    /// What a worker's machines need: register devices, review and retire them, answer challenges and give
+    /// pieces up. Retiring a device begins to unbond its share; no bond is withdrawn.
     Devices,
     /// Vote and propose in the council.
     Councillor,
@@ -89,6 +91,7 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                     | RuntimeCall::Jobs(_)
                     | RuntimeCall::Bytechip(_)
                     | RuntimeCall::Disputes(_)
+                    | RuntimeCall::Custody(_)
                     | RuntimeCall::Proxy(_)
             ),
             Self::Jobs => matches!(
@@ -98,6 +101,15 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                         | quern_jobs::Call::cancel { .. }
                         | quern_jobs::Call::refund { .. }
                         | quern_jobs::Call::finalise { .. }
+                ) | RuntimeCall::Custody(
+                    quern_custody::Call::open { .. }
+                        | quern_custody::Call::renew { .. }
+                        | quern_custody::Call::end { .. }
+                        | quern_custody::Call::hold { .. }
+                        | quern_custody::Call::refuse { .. }
+                        | quern_custody::Call::challenge { .. }
+                        | quern_custody::Call::release { .. }
+                        | quern_custody::Call::close { .. }
                 )
             ),
             Self::Masternode => matches!(
@@ -112,6 +124,16 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                     | RuntimeCall::Disputes(
                         quern_disputes::Call::answer { .. } | quern_disputes::Call::expire { .. }
                     )
+                    | RuntimeCall::Custody(
+                        quern_custody::Call::hold { .. }
+                            | quern_custody::Call::refuse { .. }
+                            | quern_custody::Call::prove { .. }
+                            | quern_custody::Call::challenge { .. }
+                            | quern_custody::Call::miss { .. }
+                            | quern_custody::Call::release { .. }
+                            | quern_custody::Call::forget { .. }
+                            | quern_custody::Call::close { .. }
+                    )
             ),
             Self::Devices => matches!(
                 call,
@@ -120,6 +142,11 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                         | quern_workforce::Call::rotate_sealing_key { .. }
                         | quern_workforce::Call::retire_device { .. }
                         | quern_workforce::Call::review { .. }
+                ) | RuntimeCall::Custody(
+                    quern_custody::Call::refuse { .. }
+                        | quern_custody::Call::answer { .. }
+                        | quern_custody::Call::release { .. }
+                        | quern_custody::Call::review { .. }
                 )
             ),
             Self::Councillor => matches!(call, RuntimeCall::Council(_)),

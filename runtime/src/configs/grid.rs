@@ -1,21 +1,23 @@
-//! Our own pallets: masternodes, money in and out, workers, finality, jobs and disputes.
+//! Our own pallets: masternodes, money in and out, workers, finality, jobs, disputes and custody.
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
-    Babe, Balances, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Session, System,
-    Workforce,
+    Babe, Balances, Bytechip, Custody, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason,
+    Session, System, Workforce,
     court::ChainCourt,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };
 use alloc::vec::Vec;
 use frame_support::{
+    pallet_prelude::DispatchResult,
     parameter_types,
     traits::{Contains, FindAuthor, Get, SortedMembers},
 };
 use pallet_babe::ParentBlockRandomness;
 use pallet_session::FindAccountFromAuthorIndex;
+use quern_custody_rules::steps::Penalty;
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, NodeKey,
+    AccountId, Amount, BlockNumber, DeviceId, NodeKey, custody,
     device::{Class, RecordChange},
     params,
 };
@@ -97,6 +99,23 @@ impl quern_disputes::Config for Runtime {
     type WeightInfo = quern_disputes::weights::SubstrateWeight<Runtime>;
 }
 
+// The group of a contract is drawn as a job's is, and so is what challenges follow from: from the output of
+// the block before, whose author alone could know it while it was made.
+impl quern_custody::Config for Runtime {
+    type Currency = Balances;
+    type RuntimeHoldReason = RuntimeHoldReason;
+    type Masternodes = Masternodes;
+    type Operators = Masternodes;
+    type GroupSize = GroupSize;
+    type Bans = BannedAccounts;
+    type Workers = Keepers;
+    type Randomness = ParentBlockRandomness<Runtime>;
+    type CurrentTerms = StorageTerms;
+    type TreasuryAccount = TreasuryAccount;
+    type Clock = FinalityClock;
+    type WeightInfo = quern_custody::weights::SubstrateWeight<Runtime>;
+}
+
 /// Who makes blocks: as a block's digest says, among the validators of its session. What the authorship
 /// pallet keeps of a session's first block was looked up among those of the session before.
 pub struct BlockAuthors;
@@ -159,12 +178,41 @@ impl Get<Amount> for BondPerMasternode {
     }
 }
 
-/// The height that the chain holds to be final, as jobs ask for it.
+/// How many masternodes are drawn for a contract, if there are as many.
+pub struct GroupSize;
+
+impl Get<u8> for GroupSize {
+    fn get() -> u8 {
+        Params::current().group_size
+    }
+}
+
+/// What holds for contracts to keep data that are opened now.
+pub struct StorageTerms;
+
+impl Get<custody::Terms> for StorageTerms {
+    fn get() -> custody::Terms {
+        Params::current().storage_terms()
+    }
+}
+
+/// The height that the chain holds to be final, as jobs and custody ask for it.
 pub struct FinalityClock;
 
 impl Get<BlockNumber> for FinalityClock {
     fn get() -> BlockNumber {
         Finality::clock()
+    }
+}
+
+impl quern_custody::FinalityClock for FinalityClock {
+    fn height() -> BlockNumber {
+        Finality::clock()
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn set(height: BlockNumber) {
+        quern_finality::Clock::<Runtime>::put(height);
     }
 }
 
@@ -224,6 +272,17 @@ impl quern_jobs::Operators for Masternodes {
     }
 }
 
+impl quern_custody::Operators for Masternodes {
+    fn network_key(account: &AccountId) -> Option<NodeKey> {
+        <Self as quern_jobs::Operators>::network_key(account)
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn publish(account: &AccountId, node: NodeKey) {
+        <Self as quern_jobs::Operators>::publish(account, node);
+    }
+}
+
 /// What masternodes have settled that is not final, as the roster asks for it.
 pub struct OpenBatches;
 
@@ -266,5 +325,45 @@ impl quern_jobs::Devices for DeviceRecords {
     fn register(device: DeviceId, _account: AccountId) {
         let past = quern_primitives::device::Past::default();
         quern_workforce::RetiredDevices::<Runtime>::insert(device, past);
+    }
+}
+
+/// The workforce's devices and bonds, as custody needs them.
+pub struct Keepers;
+
+impl quern_custody::Workers for Keepers {
+    fn account_of(device: &DeviceId) -> Option<AccountId> {
+        Workforce::device(device).map(|known| known.account)
+    }
+
+    // Who is contained for what it missed is custody's own to know.
+    fn may_hold(device: &DeviceId) -> bool {
+        Workforce::device(device).is_some_and(|known| {
+            Workforce::is_bonded(&known.account)
+                && !Roster::is_banned(&known.account)
+                && !known.is_quarantined()
+        })
+    }
+
+    fn bonded(account: &AccountId) -> Amount {
+        Workforce::slashable(account)
+    }
+
+    fn slash(
+        account: &AccountId,
+        device: &DeviceId,
+        penalty: &Penalty,
+        winner: &AccountId,
+    ) -> DispatchResult {
+        let burnt = Workforce::fine(account, device, penalty.winner, penalty.burnt, winner)?;
+        match burnt {
+            Amount::MIN => Ok(()),
+            burnt => Bytechip::count_burnt(burnt),
+        }
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn register(device: DeviceId, account: AccountId, bond: Amount) {
+        crate::benchmarks::register(device, account, bond);
     }
 }

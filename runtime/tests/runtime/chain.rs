@@ -6,8 +6,8 @@ use frame_support::storage::{TransactionOutcome, with_transaction_unchecked};
 use pallet_transaction_payment::ChargeTransactionPayment;
 use quern_primitives::Amount;
 use quern_runtime::{
-    Address, Babe, Balances, Block, Bytechip, Disputes, Executive, Finality, Header, Jobs, Nonce,
-    Params, Roster, Runtime, RuntimeCall, RuntimeEvent, SignedPayload, System,
+    Address, Babe, Balances, Block, Bytechip, Custody, Disputes, Executive, Finality, Header, Jobs,
+    Nonce, Params, Roster, Runtime, RuntimeCall, RuntimeEvent, SignedPayload, System,
     TransactionExtensions, UncheckedExtrinsic, VERSION, Workforce, weights::SLOT_MILLIS,
 };
 use serde_json::Value;
@@ -103,6 +103,18 @@ impl Chain {
     pub(crate) fn does(&mut self, signer: Sr25519Keyring, call: impl Into<RuntimeCall>) {
         let results = self.block(vec![(signer, call.into())]);
         assert_eq!(results, vec![Ok(Ok(()))]);
+    }
+
+    /// Makes the next block with a call that Alice, who is the whole council, makes in its name.
+    pub(crate) fn decide(&mut self, call: impl Into<RuntimeCall>) {
+        let proposal = Box::new(call.into());
+        let length_bound = proposal.encoded_size() as u32;
+        let propose = pallet_collective::Call::propose {
+            threshold: 1,
+            proposal,
+            length_bound,
+        };
+        self.does(Sr25519Keyring::Alice, RuntimeCall::Council(propose));
     }
 
     /// Makes empty blocks until the window of every batch settled so far is past.
@@ -261,6 +273,7 @@ fn check_invariants() {
     Finality::do_try_state().unwrap();
     Jobs::do_try_state().unwrap();
     Disputes::do_try_state().unwrap();
+    Custody::do_try_state().unwrap();
     let accounts = frame_system::Account::<Runtime>::iter_values();
     let held: Amount = accounts
         .map(|account| account.data.free + account.data.reserved)

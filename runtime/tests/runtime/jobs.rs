@@ -97,7 +97,7 @@ pub(crate) fn job(chain: &mut Chain, id: JobId) -> Job {
 }
 
 /// The network key of a masternode.
-fn network_key(masternode: &AccountId) -> NodeSecret {
+pub(crate) fn network_key(masternode: &AccountId) -> NodeSecret {
     NodeSecret::from_seed(masternode.as_ref())
 }
 
@@ -130,7 +130,7 @@ fn settle(chain: &mut Chain, batch: Batch) {
 }
 
 /// The masternode tells where it is reached.
-fn publish_endpoints(chain: &mut Chain, masternode: &AccountId) {
+pub(crate) fn publish_endpoints(chain: &mut Chain, masternode: &AccountId) {
     chain.does(
         Sr25519Keyring::from_account_id(masternode).unwrap(),
         quern_roster::Call::publish_endpoints {
@@ -168,7 +168,7 @@ pub(crate) fn running(chain: &mut Chain, salt: u8) -> (JobId, Sr25519Keyring) {
 }
 
 /// Bonds for a device of the account and registers it.
-fn register(chain: &mut Chain, worker: Sr25519Keyring, seed: u8) -> DeviceId {
+pub(crate) fn register(chain: &mut Chain, worker: Sr25519Keyring, seed: u8) -> DeviceId {
     let key = DeviceKey::from_seed(&[seed; 32]);
     let sealing_key = SealingKey([seed; 32]);
     let account = worker.to_account_id();

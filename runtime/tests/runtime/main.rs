@@ -4,6 +4,7 @@
 mod bad_input;
 mod chain;
 mod consensus;
+mod custody;
 mod disputes;
 mod genesis;
 mod jobs;

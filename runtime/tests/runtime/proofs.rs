@@ -131,6 +131,14 @@ fn the_keys_of_proofs_are_the_runtime_s_own() {
             quern_disputes::TotalHeld::<Runtime>::hashed_key().to_vec(),
         ),
         (
+            keys::custody_totals(),
+            quern_custody::Totals::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
+            keys::held_for_challenges(),
+            quern_custody::TotalPutUp::<Runtime>::hashed_key().to_vec(),
+        ),
+        (
             keys::minted(),
             quern_bytechip::Minted::<Runtime>::hashed_key().to_vec(),
         ),
@@ -173,12 +181,14 @@ fn accounts_and_what_is_held_on_them_are_read_as_the_runtime_writes_them() {
     };
     let read = money::account(&known.encode()).unwrap();
     assert_eq!((read.free, read.reserved), (7, 8));
-    let reasons: [(RuntimeHoldReason, &str); 5] = [
+    let reasons: [(RuntimeHoldReason, &str); 7] = [
         (quern_jobs::HoldReason::Escrow.into(), "Jobs"),
         (quern_workforce::HoldReason::Bond.into(), "Workforce"),
         (quern_roster::HoldReason::Bond.into(), "Roster"),
         (quern_bytechip::HoldReason::Payout.into(), "Bytechip"),
         (quern_disputes::HoldReason::Dispute.into(), "Disputes"),
+        (quern_custody::HoldReason::Contract.into(), "Custody"),
+        (quern_custody::HoldReason::Challenge.into(), "Custody"),
     ];
     let held: Vec<_> = (1_u32..)
         .zip(&reasons)

@@ -5,7 +5,7 @@ use frame_support::traits::StorageInfoTrait;
 use quern_runtime::AllPalletsWithSystem;
 
 /// The files that `cargo xtask weights` writes.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     (
         "roster",
         include_str!("../../pallets/roster/src/weights.rs"),
@@ -30,6 +30,10 @@ const FILES: [(&str, &str); 7] = [
     (
         "disputes",
         include_str!("../../pallets/disputes/src/weights.rs"),
+    ),
+    (
+        "custody",
+        include_str!("../../pallets/custody/src/weights.rs"),
     ),
 ];
 

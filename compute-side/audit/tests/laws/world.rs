@@ -150,7 +150,7 @@ impl World {
         amount: Amount,
         done: &mut Transaction,
     ) -> Option<()> {
-        match what % 16 {
+        match what % 19 {
             0 => {
                 self.free[by] = self.free[by].checked_sub(amount)?;
                 self.free[with] += amount;
@@ -215,6 +215,14 @@ impl World {
             12 => self.hold(bond(amount), by, amount, done)?,
             13 => self.release(bond(amount), by, amount, done)?,
             14 => self.slash(bond(amount), by, with, amount, done)?,
+            15 => self.hold("Custody", by, amount, done)?,
+            16 => self.release("Custody", by, amount, done)?,
+            17 => {
+                let held = self.held.get_mut(&(by, "Custody"))?;
+                *held = held.checked_sub(amount)?;
+                self.free[with] += amount;
+                done.told.push(Told::Lost("Custody", by, with, amount));
+            }
             _ => {
                 let pending = |job: &Job| !job.pending.is_empty();
                 let place = self.jobs.iter().position(pending)?;
@@ -482,6 +490,8 @@ impl World {
             payouts: of("Bytechip"),
             masternode_bonds: of("Roster"),
             disputes: of("Disputes"),
+            contracts: of("Custody"),
+            challenges: 0,
         };
         let mut accounts = BTreeMap::new();
         for (who, free) in self.free.iter().enumerate() {

@@ -189,6 +189,8 @@ impl Output for Audited {
             ),
             ("of it for disputes", display(totals.disputes)),
             ("of it for payouts", display(totals.payouts)),
+            ("of it for contracts", display(totals.contracts)),
+            ("of it for challenges", display(totals.challenges)),
             ("deposited for jobs", display(jobs.deposited)),
             ("of it paid", display(jobs.paid)),
             ("of it to the network", display(jobs.network)),

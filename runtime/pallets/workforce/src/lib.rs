@@ -250,11 +250,12 @@ pub mod pallet {
             /// On whose word.
             by: Reviewer,
         },
-        /// A lie of a device was proved, and its account's bond is less by what was paid and burnt.
+        /// A lie of a device was proved, or it did not keep what it should, and its account's bond is less by
+        /// what was paid and burnt.
         BondSlashed {
             /// Whose bond.
             account: AccountId,
-            /// The device, which gets nothing more.
+            /// The device. Of a lie, which its record counts then, it gets nothing more.
             device: DeviceId,
             /// Who proved it.
             winner: AccountId,

@@ -1,4 +1,4 @@
-//! What a proved lie of a device costs the account that answers for it.
+//! What a proved lie of a device, or a piece that it did not keep, costs the account that answers for it.
 
 use crate::{Bonds, Config, Devices, Event, HoldReason, Pallet, RetiredDevices, TotalBonded};
 use frame_support::{
@@ -34,10 +34,28 @@ impl<T: Config> Pallet<T> {
         burnt: Amount,
         winner: &AccountId,
     ) -> Result<Amount, DispatchError> {
-        with_storage_layer(|| Self::do_slash(account, device, paid, burnt, winner))
+        with_storage_layer(|| {
+            let gone = Self::take(account, device, paid, burnt, winner)?;
+            if paid.saturating_add(burnt) > 0 {
+                Self::convict(device);
+            }
+            Ok(gone)
+        })
     }
 
-    fn do_slash(
+    /// The same where no lie was proved, as when a piece was not kept: the device is not convicted, and may
+    /// get more.
+    pub fn fine(
+        account: &AccountId,
+        device: &DeviceId,
+        paid: Amount,
+        burnt: Amount,
+        winner: &AccountId,
+    ) -> Result<Amount, DispatchError> {
+        with_storage_layer(|| Self::take(account, device, paid, burnt, winner))
+    }
+
+    fn take(
         account: &AccountId,
         device: &DeviceId,
         mut paid: Amount,
@@ -74,7 +92,6 @@ impl<T: Config> Pallet<T> {
         if burnt > 0 {
             T::Currency::burn_held(&reason, account, burnt, Precision::Exact, Fortitude::Force)?;
         }
-        Self::convict(device);
         Self::deposit_event(Event::BondSlashed {
             account: account.clone(),
             device: *device,

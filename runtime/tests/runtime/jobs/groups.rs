@@ -45,20 +45,8 @@ fn every_masternode_is_drawn_for_some_job() {
     }
 }
 
-/// Alice, who is the whole council, makes this call in its name.
-fn decide(chain: &mut Chain, call: impl Into<RuntimeCall>) {
-    let proposal = Box::new(call.into());
-    let length_bound = proposal.encoded_size() as u32;
-    let propose = pallet_collective::Call::propose {
-        threshold: 1,
-        proposal,
-        length_bound,
-    };
-    chain.does(Alice, RuntimeCall::Council(propose));
-}
-
 fn set(chain: &mut Chain, parameter: Parameter, value: Amount) {
-    decide(chain, quern_params::Call::set { parameter, value });
+    chain.decide(quern_params::Call::set { parameter, value });
 }
 
 /// A chain of three masternodes with groups of three and a short stall, and a job with its members.
@@ -66,7 +54,7 @@ fn with_a_group() -> (Chain, JobId, Vec<AccountId>) {
     let mut chain = Chain::start(DEV);
     for operator in [Bob, Charlie] {
         let account = operator.to_account_id();
-        decide(&mut chain, quern_roster::Call::add_masternode { account });
+        chain.decide(quern_roster::Call::add_masternode { account });
         let amount = BOND;
         chain.does(operator, quern_roster::Call::bond { amount });
     }

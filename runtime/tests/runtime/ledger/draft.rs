@@ -343,6 +343,12 @@ impl Draft<'_> {
             (Parameter::WinnersShare, _) => below(902),
             (Parameter::AnswerTime, _) => 10 + below(40),
             (Parameter::Stall, _) => 10 + below(40),
+            (Parameter::StoragePrice, _) => first.storage / 10 * below(16),
+            (Parameter::StoragePeriod, _) => 10 + below(40),
+            (Parameter::StorageNotice, _) => below(722),
+            (Parameter::ChallengeTime, _) => 10 + below(892),
+            (Parameter::ChallengeBond, _) => first.challenge_bond / 10 * below(16),
+            (Parameter::MissedPiece, _) => first.missed / 10 * below(16),
         };
         let value = match self.spoils() {
             true => self.pick(&[0, 10_000_000_000_001, Amount::MAX]),

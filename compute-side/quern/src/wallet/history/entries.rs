@@ -65,6 +65,10 @@ pub(super) enum What {
     DisputeEnded,
     Slashed,
     Won,
+    Stored,
+    StoredBack,
+    PaidForStorage,
+    EarnedByStorage,
 }
 
 /// What a block's events tell of an account's money, in their order.
@@ -124,6 +128,11 @@ fn of_movement(
             let earned = is_to.then(|| pay(What::Earned, &movement.from));
             return paid.into_iter().chain(earned).collect();
         }
+        Kind::CustodyPaid => {
+            let paid = is_from.then(|| pay(What::PaidForStorage, &movement.to));
+            let earned = is_to.then(|| pay(What::EarnedByStorage, &movement.from));
+            return paid.into_iter().chain(earned).collect();
+        }
         Kind::FeeTaken if is_from => {
             return vec![Entry::of(What::Fee, amount.saturating_sub(back()))];
         }
@@ -140,6 +149,8 @@ fn of_movement(
         Kind::SlashBurnt => What::Slashed,
         Kind::SlashPaid if is_from => What::Slashed,
         Kind::SlashPaid => What::Won,
+        Kind::CustodyHeld => What::Stored,
+        Kind::CustodyReleased => What::StoredBack,
         Kind::PayoutHeld => What::PayoutAsked,
         Kind::PayoutReleased => What::PayoutReturned,
         Kind::PayoutBurnt => What::PayoutMade,
@@ -185,20 +196,27 @@ impl What {
         use Purse::{Free, Held};
         match self {
             Self::Sent | Self::Fee => (Some(Free), None),
-            Self::Received | Self::FeesShared | Self::Bought | Self::Earned | Self::Won => {
-                (None, Some(Free))
-            }
+            Self::Received
+            | Self::FeesShared
+            | Self::Bought
+            | Self::Earned
+            | Self::EarnedByStorage
+            | Self::Won => (None, Some(Free)),
             Self::Escrowed
             | Self::Bonded
             | Self::PayoutAsked
             | Self::Deposited
+            | Self::Stored
             | Self::DisputeBegun => (Some(Free), Some(Held)),
             Self::Released
             | Self::Withdrawn
             | Self::PayoutReturned
             | Self::DepositReturned
+            | Self::StoredBack
             | Self::DisputeEnded => (Some(Held), Some(Free)),
-            Self::PaidFromEscrow | Self::PayoutMade | Self::Slashed => (Some(Held), None),
+            Self::PaidFromEscrow | Self::PayoutMade | Self::PaidForStorage | Self::Slashed => {
+                (Some(Held), None)
+            }
             // It covers no device any more, and can be withdrawn later.
             Self::Unbonded => (Some(Held), Some(Held)),
         }
@@ -226,8 +244,12 @@ impl What {
             Self::DepositReturned => "deposit returned",
             Self::DisputeBegun => "put up for a dispute",
             Self::DisputeEnded => "back from a dispute",
-            Self::Slashed => "lost in a dispute",
+            Self::Slashed => "lost of a bond",
             Self::Won => "won in a dispute",
+            Self::Stored => "put up for stored data",
+            Self::StoredBack => "back from stored data",
+            Self::PaidForStorage => "paid for stored data",
+            Self::EarnedByStorage => "earned by storing data",
         }
     }
 }

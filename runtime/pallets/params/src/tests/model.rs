@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Least and most of each parameter, as the specification has them.
-const BOUNDS: [(Parameter, u128, u128); 11] = [
+const BOUNDS: [(Parameter, u128, u128); 17] = [
     (Parameter::WorkersShare, 500, 900),
     (Parameter::OperatorsShare, 50, 400),
     (Parameter::ReExecution, 0, 1_000),
@@ -17,6 +17,12 @@ const BOUNDS: [(Parameter, u128, u128); 11] = [
     (Parameter::BondPerMasternode, 1, 1_000_000_000_000_000),
     (Parameter::GroupSize, 1, 7),
     (Parameter::Stall, 15, 43_200),
+    (Parameter::StoragePrice, 1, 1_000_000_000),
+    (Parameter::StoragePeriod, 15, 302_400),
+    (Parameter::StorageNotice, 0, 720),
+    (Parameter::ChallengeTime, 15, 900),
+    (Parameter::ChallengeBond, 1, 1_000_000_000_000),
+    (Parameter::MissedPiece, 1, 10_000_000_000_000),
 ];
 
 /// One parameter, and a value in or near its bounds.

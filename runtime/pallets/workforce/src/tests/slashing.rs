@@ -91,3 +91,16 @@ fn a_convicted_device_is_so_for_whoever_registers_it_and_no_review_helps() {
         assert!(is_convicted());
     });
 }
+
+#[test]
+fn a_fine_takes_as_much_and_convicts_nobody() {
+    on_new_chain(|| {
+        assert_ok!(bond(1, MIN_BOND));
+        assert_ok!(register(1, 1));
+        let fined = Workforce::fine(&account(1), &id(1), 1, MIN_BOND - 1, &account(9));
+        assert_eq!(fined, Ok(MIN_BOND - 1));
+        assert_eq!(Workforce::slashable(&account(1)), 0);
+        let device = Workforce::device(&id(1)).unwrap();
+        assert!(!device.is_convicted());
+    });
+}

@@ -41,6 +41,18 @@ pub(crate) struct Numbers {
     pub(crate) winner: Amount,
     /// Heights of the clock of finality.
     pub(crate) answer_time: Amount,
+    /// For a GiB and a period.
+    pub(crate) storage: Amount,
+    /// Heights of the clock of finality.
+    pub(crate) period: Amount,
+    /// Periods.
+    pub(crate) notice: Amount,
+    /// Heights of the clock of finality.
+    pub(crate) challenge_time: Amount,
+    /// For each challenge.
+    pub(crate) challenge_bond: Amount,
+    /// For each piece.
+    pub(crate) missed: Amount,
 }
 
 impl Default for Numbers {
@@ -58,6 +70,12 @@ impl Default for Numbers {
             dispute_bond: 5_000_000_000,
             winner: 200,
             answer_time: 300,
+            storage: 5_000_000,
+            period: 1_800,
+            notice: 24,
+            challenge_time: 300,
+            challenge_bond: 1_000_000_000,
+            missed: 1_000_000_000,
         }
     }
 }
@@ -77,6 +95,12 @@ impl Numbers {
             Parameter::DisputeBond => (&mut self.dispute_bond, 1, 1_000_000_000_000),
             Parameter::WinnersShare => (&mut self.winner, 0, 900),
             Parameter::AnswerTime => (&mut self.answer_time, 15, 43_200),
+            Parameter::StoragePrice => (&mut self.storage, 1, 1_000_000_000),
+            Parameter::StoragePeriod => (&mut self.period, 15, 302_400),
+            Parameter::StorageNotice => (&mut self.notice, 0, 720),
+            Parameter::ChallengeTime => (&mut self.challenge_time, 15, 900),
+            Parameter::ChallengeBond => (&mut self.challenge_bond, 1, 1_000_000_000_000),
+            Parameter::MissedPiece => (&mut self.missed, 1, 10_000_000_000_000),
         }
     }
 

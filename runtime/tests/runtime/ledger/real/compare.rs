@@ -25,8 +25,8 @@ use quern_primitives::{
     params::Terms,
 };
 use quern_runtime::{
-    Balances, Bytechip, Disputes, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason,
-    Workforce,
+    Balances, Bytechip, Custody, Disputes, Finality, Jobs, Params, Roster, Runtime,
+    RuntimeHoldReason, Workforce,
     genesis::{BOND, ENDOWMENT},
 };
 use std::fmt::Debug;
@@ -511,6 +511,7 @@ fn try_state() -> Differs {
         ("jobs", Jobs::do_try_state()),
         ("params", Params::do_try_state()),
         ("disputes", Disputes::do_try_state()),
+        ("custody", Custody::do_try_state()),
     ];
     all.into_iter()
         .try_for_each(|(pallet, holds)| holds.map_err(|broken| format!("{pallet}: {broken:?}")))

@@ -1,0 +1,324 @@
+//! Data that is kept, through the whole runtime: a contract is opened, a device takes a piece, proves it, misses it,
+//! and the money goes where it should.
+
+use crate::{
+    chain::Chain,
+    jobs::{genesis_of, network_key, publish_endpoints, register},
+};
+use codec::Encode;
+use quern_custody_rules::drawn;
+use quern_primitives::{
+    AccountId, Amount, DeviceId, Digest, GenesisHash,
+    amount::BYTECHIP,
+    custody::{
+        Answer, ChallengedChunk, Held, HoldConsent, Offer, PieceEntry, Place, Proved, Terms,
+        contract_id,
+    },
+    ids::{ContractId, Period},
+    merkle::{CHUNK_BYTES, Tree},
+    params::Parameter,
+    payload::DeviceKey,
+};
+use quern_runtime::{
+    Balances, Block, Custody, Finality, Runtime, Workforce,
+    apis::{runtime_decl_for_custody_api::CustodyApi, runtime_decl_for_quern_api::QuernApi},
+    genesis::DEV,
+};
+use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
+
+/// What Bob puts into his contract.
+const DEPOSIT: Amount = 5 * BYTECHIP;
+
+/// Blocks of a period, the fewest that the council may set.
+const PERIOD: u32 = 15;
+
+/// A piece of 40 chunks, more than a challenge asks for.
+struct Piece {
+    bytes: Vec<u8>,
+    tree: Tree,
+}
+
+impl Piece {
+    fn new() -> Self {
+        let byte = |at: usize| ((at * at) >> 9).to_le_bytes()[0];
+        let bytes: Vec<u8> = (0..40 * CHUNK_BYTES).map(byte).collect();
+        let tree = Tree::new(bytes.chunks(CHUNK_BYTES));
+        Self { bytes, tree }
+    }
+
+    fn entry(&self) -> PieceEntry {
+        PieceEntry {
+            version: PieceEntry::VERSION,
+            piece: 0,
+            chunk_root: self.tree.root(),
+            bytes: self.bytes.len() as u64,
+            audit_root: Digest::default(),
+            audit_depth: 0,
+        }
+    }
+
+    fn chunk(&self, index: u32) -> ChallengedChunk {
+        let bytes = self.bytes.chunks(CHUNK_BYTES).nth(index as usize);
+        ChallengedChunk {
+            bytes: bytes.unwrap().to_vec().try_into().unwrap(),
+            proof: self.tree.proof(index).unwrap().try_into().unwrap(),
+        }
+    }
+}
+
+/// A chain on which Charlie's device holds Bob's one piece from the next period on.
+struct World {
+    chain: Chain,
+    genesis: GenesisHash,
+    piece: Piece,
+    place: Place,
+}
+
+fn terms() -> Terms {
+    <Runtime as CustodyApi<Block>>::storage_terms()
+}
+
+impl World {
+    fn new() -> Self {
+        let mut chain = Chain::start(DEV);
+        let set = quern_params::Call::set {
+            parameter: Parameter::StoragePeriod,
+            value: PERIOD.into(),
+        };
+        chain.decide(set);
+        let notice = quern_params::Call::set {
+            parameter: Parameter::StorageNotice,
+            value: 0,
+        };
+        chain.decide(notice);
+        publish_endpoints(&mut chain, &Alice.to_account_id());
+        let device = register(&mut chain, Charlie, 7);
+        let genesis = genesis_of(&mut chain);
+        let piece = Piece::new();
+        let entries = Tree::new([piece.entry().encode()]);
+        let offer = Offer {
+            salt: [1; 16],
+            pieces_root: entries.root(),
+            pieces: 1,
+            copies: 1,
+            periods: 8,
+        };
+        let deposit = DEPOSIT;
+        let terms = chain.read(terms);
+        chain.does(
+            Bob,
+            quern_custody::Call::open {
+                offer,
+                terms,
+                deposit,
+            },
+        );
+        // The group is drawn when the next block begins.
+        chain.blocks(1);
+        let contract = contract_id(&genesis, &Bob.to_account_id(), &[1; 16]);
+        let consent = HoldConsent {
+            contract,
+            device,
+            account: Charlie.to_account_id(),
+            since: chain.read(Finality::clock) / PERIOD + 1,
+            entry: piece.entry(),
+            terms,
+        };
+        let path = entries.proof(0).unwrap().try_into().unwrap();
+        let consent = Box::new(DeviceKey::from_seed(&[7; 32]).sign(consent, &genesis));
+        chain.does(Alice, quern_custody::Call::hold { consent, path });
+        let place = Place {
+            contract,
+            piece: 0,
+            holder: device,
+        };
+        Self {
+            chain,
+            genesis,
+            piece,
+            place,
+        }
+    }
+
+    fn period(&mut self) -> Period {
+        self.chain.read(Finality::clock) / PERIOD
+    }
+
+    /// Lets blocks pass until this period has begun, and what challenges of it follow from is known.
+    fn wait_for(&mut self, period: Period) {
+        let known = || <Runtime as CustodyApi<Block>>::period_randomness(PERIOD);
+        while self.period() < period {
+            self.chain.blocks(1);
+        }
+        while self.chain.read(known).is_none_or(|(of, _)| of < period) {
+            self.chain.blocks(1);
+        }
+    }
+
+    fn free(&mut self, account: AccountId) -> Amount {
+        self.chain.read(|| Balances::free_balance(account))
+    }
+
+    fn contract(&self) -> ContractId {
+        self.place.contract
+    }
+
+    fn holder(&self) -> DeviceId {
+        self.place.holder
+    }
+
+    /// Alice, the whole group, certifies that the piece was proved.
+    fn prove(&mut self, period: Period) {
+        let holder = Held {
+            piece: 0,
+            device: self.holder(),
+        };
+        let proved = Proved {
+            contract: self.contract(),
+            period,
+            holders: vec![holder].try_into().unwrap(),
+        };
+        let key = network_key(&Alice.to_account_id());
+        let signature = key.sign(proved.clone(), &self.genesis).signature;
+        let certificates = vec![(0, signature)].try_into().unwrap();
+        self.chain.does(
+            Alice,
+            quern_custody::Call::prove {
+                proved,
+                certificates,
+            },
+        );
+    }
+
+    /// What the device of who holds the piece says to a part of the open challenge.
+    fn answer(&mut self, part: u8) -> Answer {
+        let place = self.place;
+        let open = <Runtime as CustodyApi<Block>>::challenge_of(place);
+        let open = self.chain.read(|| open).unwrap();
+        let drawn = drawn::chunks(&open.seed, self.piece.tree.count());
+        let chunks = drawn::part(&drawn, part).unwrap().iter();
+        let chunks: Vec<_> = chunks.map(|index| self.piece.chunk(*index)).collect();
+        Answer {
+            part,
+            chunks: chunks.try_into().unwrap(),
+        }
+    }
+}
+
+#[test]
+fn a_holder_is_paid_for_what_it_proves_and_the_rest_goes_back_to_the_owner() {
+    let mut world = World::new();
+    let of_bob = Bob.to_account_id();
+    let (wallet, totals) = world.chain.read(|| {
+        (
+            <Runtime as QuernApi<Block>>::wallet(of_bob.clone()),
+            <Runtime as QuernApi<Block>>::totals(),
+        )
+    });
+    assert_eq!((wallet.contracts, wallet.challenges), (DEPOSIT, 0));
+    assert_eq!((totals.contracts, totals.challenges), (DEPOSIT, 0));
+
+    let price = world
+        .chain
+        .read(|| Custody::holding(&world.place))
+        .unwrap()
+        .price;
+    // 40 chunks of 4 KiB at 0.005 BC a GiB.
+    assert_eq!(price, 5_000_000 * 40 * 4_096 / (1 << 30));
+    let first = world.period() + 1;
+    let charlie = world.free(Charlie.to_account_id());
+    for period in [first, first + 1] {
+        world.wait_for(period);
+        world.prove(period);
+    }
+    let holders = price * 7 / 10;
+    assert_eq!(world.free(Charlie.to_account_id()), charlie + 2 * holders);
+
+    let contract = world.contract();
+    world.chain.does(Bob, quern_custody::Call::end { contract });
+    // What was proved is paid for 64 periods; then it is closed, and what is left goes back.
+    let close = quern_custody::Call::close { contract };
+    let before = world.free(Bob.to_account_id());
+    let ends = world
+        .chain
+        .read(|| Custody::contract(&contract))
+        .unwrap()
+        .ends;
+    world.wait_for(ends + 64);
+    world.chain.does(Charlie, close);
+    assert_eq!(
+        world.free(Bob.to_account_id()),
+        before + DEPOSIT - 2 * price
+    );
+    let totals = world.chain.read(<Runtime as QuernApi<Block>>::totals);
+    assert_eq!(totals.custody(), 0);
+}
+
+#[test]
+fn who_is_challenged_and_answers_in_parts_gets_its_pay_and_the_bond() {
+    let mut world = World::new();
+    let next = world.period() + 1;
+    world.wait_for(next);
+    let place = world.place;
+    world
+        .chain
+        .does(Bob, quern_custody::Call::challenge { place });
+    let bond = world.chain.read(terms).challenge_bond;
+    let totals = world.chain.read(<Runtime as QuernApi<Block>>::totals);
+    assert_eq!(totals.challenges, bond);
+    let charlie = world.free(Charlie.to_account_id());
+    for part in 0..4 {
+        let answer = world.answer(part);
+        world
+            .chain
+            .does(Charlie, quern_custody::Call::answer { place, answer });
+    }
+    let held = world.chain.read(|| Custody::holding(&place)).unwrap();
+    assert_eq!((held.is_challenged, held.proved_in), (false, Some(next)));
+    let got = world.free(Charlie.to_account_id());
+    // Four fees were paid of it.
+    assert!(got > charlie && got < charlie + bond, "{got} of {charlie}");
+    let totals = world.chain.read(<Runtime as QuernApi<Block>>::totals);
+    assert_eq!(totals.challenges, 0);
+}
+
+#[test]
+fn who_does_not_answer_is_warned_by_the_chain_itself_and_holds_the_piece_no_more() {
+    let mut world = World::new();
+    let next = world.period() + 1;
+    world.wait_for(next);
+    let place = world.place;
+    let bob = world.free(Bob.to_account_id());
+    world
+        .chain
+        .does(Alice, quern_custody::Call::challenge { place });
+    let due = world
+        .chain
+        .read(|| Custody::challenge_of(&place))
+        .unwrap()
+        .due;
+    while world.chain.read(Finality::clock) <= due {
+        world.chain.blocks(1);
+    }
+    world.chain.blocks(1);
+    assert!(world.chain.read(|| Custody::challenge_of(&place)).is_none());
+    let record = <Runtime as CustodyApi<Block>>::custody_record;
+    let (standing, misses) = world.chain.read(|| record(place.holder));
+    assert!(standing.warned_at.is_some() && standing.contained_at.is_none());
+    assert_eq!(misses.len(), 1);
+    let held = world.chain.read(|| Custody::holding(&place)).unwrap();
+    assert_eq!(held.until, Some(next));
+    assert_eq!(world.free(Bob.to_account_id()), bob);
+    // A warning takes nothing of a bond, and convicts nobody.
+    let device = world
+        .chain
+        .read(|| Workforce::device(&place.holder))
+        .unwrap();
+    assert!(!device.is_quarantined());
+    assert_eq!(
+        world
+            .chain
+            .read(|| Workforce::slashable(&Charlie.to_account_id())),
+        10 * BYTECHIP
+    );
+}
