@@ -1,14 +1,16 @@
 //! Sessions and randomness: how the validators change, and what draws are made from.
 
 use crate::chain::Chain;
-use codec::Encode;
+use codec::{Decode, Encode};
 use frame_support::traits::Randomness;
 use pallet_babe::ParentBlockRandomness;
 use quern_runtime::{
     Babe, Runtime, RuntimeCall, Session, SessionKeys, genesis::DEV, weights::EPOCH_SLOTS,
 };
+use sp_consensus_babe::{BABE_ENGINE_ID, digests::PreDigest};
 use sp_core::proof_of_possession::ProofOfPossessionGenerator;
 use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+use sp_runtime::DigestItem;
 use std::collections::BTreeSet;
 
 #[test]
@@ -22,6 +24,29 @@ fn every_block_after_the_first_has_randomness_of_its_own() {
             seen.insert(randomness.unwrap()),
             "the same randomness twice"
         );
+    }
+}
+
+/// `quern-ledger` reads it so, and draws what is computed again from it.
+#[test]
+fn what_the_random_function_gave_an_author_stands_behind_its_slot_in_the_header() {
+    let mut chain = Chain::start(DEV);
+    let mut outputs = BTreeSet::new();
+    for _ in 0..3 {
+        chain.blocks(1);
+        let (header, _) = chain.prove(&[]);
+        let claim = header.digest.logs.iter().find_map(|item| match item {
+            DigestItem::PreRuntime(BABE_ENGINE_ID, bytes) => Some(bytes.clone()),
+            _ => None,
+        });
+        let bytes = claim.unwrap();
+        let (_how, author, slot, output) =
+            <(u8, u32, u64, [u8; 32])>::decode(&mut &bytes[..]).unwrap();
+        let claim = PreDigest::decode(&mut &bytes[..]).unwrap();
+        assert_eq!((author, slot), (claim.authority_index(), *claim.slot()));
+        let signature = claim.vrf_signature().unwrap();
+        assert_eq!(output.as_slice(), signature.pre_output.encode());
+        assert!(outputs.insert(output), "the same output twice");
     }
 }
 
