@@ -2,8 +2,8 @@
 
 use super::{council::CouncilMajority, money::TreasuryAccount};
 use crate::{
-    Babe, Balances, Bytechip, Custody, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason,
-    Session, System, Workforce,
+    Babe, Balances, Bytechip, Finality, Jobs, Params, Roster, Runtime, RuntimeHoldReason, Session,
+    System, Workforce,
     court::ChainCourt,
     weights::{DAY_BLOCKS, HOUR_BLOCKS},
 };

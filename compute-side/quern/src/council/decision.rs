@@ -93,6 +93,7 @@ fn wanted(parameter: Parameter) -> &'static str {
         Unit::Money => "an amount of ByteChips, such as 12 or 0.5",
         Unit::Blocks => "a whole number of blocks, such as 300",
         Unit::Masternodes => "a whole number of masternodes, such as 3",
+        Unit::Periods => "a whole number of periods, such as 24",
     }
 }
 
