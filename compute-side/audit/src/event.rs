@@ -10,7 +10,10 @@ use crate::{
 };
 use codec::{Decode, DecodeAll};
 use quern_primitives::{
-    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId, ids::BatchSequence, job::JobEnd,
+    AccountId, Amount, BlockNumber, DeviceId, Digest, JobId,
+    custody::Place,
+    ids::{BatchSequence, ContractId, Period},
+    job::JobEnd,
     limits::GROUP_MEMBERS_MAX,
 };
 use std::collections::VecDeque;
@@ -105,6 +108,8 @@ enum Said {
     FeePaid(AccountId, Amount),
     /// What an account lost of a bond: what was paid to another, and what is gone.
     Slashed(AccountId, Amount, Amount),
+    /// What was paid together for data that were kept, or for an answer to a challenge.
+    Kept(Amount),
 }
 
 impl Reading {
@@ -192,6 +197,7 @@ impl Reading {
                 self.explain_payout(Kind::PayoutReleased, number, &account, amount);
             }
             Said::FeePaid(who, paid) => self.explain_fee(&who, paid),
+            Said::Kept(paid) => self.explain_kept(paid),
             Said::Slashed(who, paid, burnt) => {
                 self.explain_slash(Kind::SlashPaid, &who, paid);
                 self.explain_slash(Kind::SlashBurnt, &who, burnt);
@@ -286,6 +292,22 @@ impl Reading {
         };
         if let Some(movement) = self.movements().rev().find(fits) {
             movement.note = Some(Note::Lost);
+        }
+    }
+
+    /// All that was paid out of what is held for stored data since such an event came last is what this one
+    /// tells; part of it may have gone to who owns it. Where it is another sum nothing is explained.
+    fn explain_kept(&mut self, paid: Amount) {
+        let of_it = |movement: &&mut Movement| {
+            matches!(movement.kind, Kind::CustodyPaid | Kind::CustodyReleased)
+                && movement.note.is_none()
+        };
+        let moved: Vec<_> = self.movements().filter(of_it).collect();
+        if crate::snapshot::sum(moved.iter().map(|it| it.amount)) == Some(paid) {
+            for movement in moved {
+                movement.kind = Kind::CustodyPaid;
+                movement.note = Some(Note::Kept);
+            }
         }
     }
 
@@ -488,6 +510,17 @@ fn said(event: &Event<'_>) -> Result<Option<Said>, Unread> {
             let (disputer, _batch, (paid, burnt)) =
                 all::<(AccountId, (JobId, BatchSequence), (Amount, Amount))>(event)?;
             Said::Slashed(disputer, paid, burnt)
+        }
+        ("Custody", "PeriodPaid") => {
+            let (_contract, _period, _holdings, holders, operators, treasury) =
+                all::<(ContractId, Period, u32, Amount, Amount, Amount)>(event)?;
+            let paid = crate::snapshot::sum([holders, operators, treasury]);
+            Said::Kept(paid.ok_or(Unread)?)
+        }
+        ("Custody", "ChallengeAnswered") => {
+            let (_place, paid, treasury, bond) = all::<(Place, Amount, Amount, Amount)>(event)?;
+            let paid = crate::snapshot::sum([paid, treasury, bond]);
+            Said::Kept(paid.ok_or(Unread)?)
         }
         ("Bytechip", "PurchaseRecorded") => {
             let (reference, buyer, _cents, amount) =

@@ -268,8 +268,10 @@ pub enum Note {
     Reference(Vec<u8>),
     /// A payout's number.
     Payout(u64),
-    /// That a lie was proved, or that a dispute was lost.
+    /// That a lie was proved, that a dispute was lost, or that a piece was missed.
     Lost,
+    /// That data were kept, or that a challenge was answered.
+    Kept,
 }
 
 /// Money that goes from one purse to another.

@@ -67,9 +67,12 @@ impl Differences {
 impl Replay {
     /// From the money as it is at the end of a block. What does not fit in that is a difference
     /// already.
-    pub fn begin(snapshot: Snapshot) -> Self {
+    pub fn begin(mut snapshot: Snapshot) -> Self {
         let mut differences = Differences::default();
         check(&snapshot, &mut differences);
+        // Movements tell the pallet for which money is held, and not whether for a contract or a challenge.
+        let custody = snapshot.totals.custody();
+        (snapshot.totals.contracts, snapshot.totals.challenges) = (custody, 0);
         let mut owners = BTreeMap::new();
         for job in snapshot.jobs.values().filter(|job| job.open) {
             let held: &mut Amount = owners.entry(job.owner.clone()).or_default();
@@ -95,7 +98,8 @@ impl Replay {
         self.now.block
     }
 
-    /// The sums, as the movements make them.
+    /// The sums, as the movements make them; what is held for challenges is counted with what is held for
+    /// contracts.
     pub fn totals(&self) -> &Totals {
         &self.now.totals
     }
@@ -360,7 +364,8 @@ fn is_unexplained(movement: &Movement) -> bool {
     match movement.kind {
         Kind::Minted | Kind::EscrowPaid => true,
         Kind::EscrowHeld | Kind::EscrowReleased => movement.job.is_none(),
-        Kind::PayoutHeld
+        Kind::CustodyPaid
+        | Kind::PayoutHeld
         | Kind::PayoutReleased
         | Kind::PayoutBurnt
         | Kind::SlashPaid

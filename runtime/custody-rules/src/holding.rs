@@ -78,7 +78,7 @@ impl fmt::Display for HoldError {
         match self {
             Self::Over => f.write_str("the contract ends before the piece could be held"),
             Self::Contained => f.write_str(
-                "the device missed challenges and gets nothing; have its account review it",
+                "the device missed challenges and gets no more pieces; have its account review it",
             ),
             Self::Known => f.write_str("the device has the piece, or had it; forget that first"),
             Self::Taken => f.write_str("as many devices hold the piece as the owner pays for"),

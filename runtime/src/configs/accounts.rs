@@ -107,7 +107,6 @@ impl InstanceFilter<RuntimeCall> for ProxyKind {
                         | quern_custody::Call::end { .. }
                         | quern_custody::Call::hold { .. }
                         | quern_custody::Call::refuse { .. }
-                        | quern_custody::Call::challenge { .. }
                         | quern_custody::Call::release { .. }
                         | quern_custody::Call::close { .. }
                 )

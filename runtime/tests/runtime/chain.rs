@@ -274,6 +274,7 @@ fn check_invariants() {
     Jobs::do_try_state().unwrap();
     Disputes::do_try_state().unwrap();
     Custody::do_try_state().unwrap();
+    Params::do_try_state().unwrap();
     let accounts = frame_system::Account::<Runtime>::iter_values();
     let held: Amount = accounts
         .map(|account| account.data.free + account.data.reserved)

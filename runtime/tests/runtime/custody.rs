@@ -14,7 +14,7 @@ use quern_primitives::{
         Answer, ChallengedChunk, Held, HoldConsent, Offer, PieceEntry, Place, Proved, Terms,
         contract_id,
     },
-    ids::{ContractId, Period},
+    ids::{ContractId, Period, PieceIndex},
     merkle::{CHUNK_BYTES, Tree},
     params::Parameter,
     payload::DeviceKey,
@@ -46,10 +46,11 @@ impl Piece {
         Self { bytes, tree }
     }
 
-    fn entry(&self) -> PieceEntry {
+    /// The same bytes are each of the contract's pieces.
+    fn entry(&self, piece: PieceIndex) -> PieceEntry {
         PieceEntry {
             version: PieceEntry::VERSION,
-            piece: 0,
+            piece,
             chunk_root: self.tree.root(),
             bytes: self.bytes.len() as u64,
             audit_root: Digest::default(),
@@ -66,11 +67,12 @@ impl Piece {
     }
 }
 
-/// A chain on which Charlie's device holds Bob's one piece from the next period on.
+/// A chain on which Charlie's device holds Bob's pieces from the next period on.
 struct World {
     chain: Chain,
     genesis: GenesisHash,
     piece: Piece,
+    /// The first of them.
     place: Place,
 }
 
@@ -80,6 +82,10 @@ fn terms() -> Terms {
 
 impl World {
     fn new() -> Self {
+        Self::of(1)
+    }
+
+    fn of(pieces: u32) -> Self {
         let mut chain = Chain::start(DEV);
         let set = quern_params::Call::set {
             parameter: Parameter::StoragePeriod,
@@ -95,11 +101,11 @@ impl World {
         let device = register(&mut chain, Charlie, 7);
         let genesis = genesis_of(&mut chain);
         let piece = Piece::new();
-        let entries = Tree::new([piece.entry().encode()]);
+        let entries = Tree::new((0..pieces).map(|index| piece.entry(index).encode()));
         let offer = Offer {
             salt: [1; 16],
             pieces_root: entries.root(),
-            pieces: 1,
+            pieces,
             copies: 1,
             periods: 8,
         };
@@ -116,17 +122,19 @@ impl World {
         // The group is drawn when the next block begins.
         chain.blocks(1);
         let contract = contract_id(&genesis, &Bob.to_account_id(), &[1; 16]);
-        let consent = HoldConsent {
-            contract,
-            device,
-            account: Charlie.to_account_id(),
-            since: chain.read(Finality::clock) / PERIOD + 1,
-            entry: piece.entry(),
-            terms,
-        };
-        let path = entries.proof(0).unwrap().try_into().unwrap();
-        let consent = Box::new(DeviceKey::from_seed(&[7; 32]).sign(consent, &genesis));
-        chain.does(Alice, quern_custody::Call::hold { consent, path });
+        for index in 0..pieces {
+            let consent = HoldConsent {
+                contract,
+                device,
+                account: Charlie.to_account_id(),
+                since: chain.read(Finality::clock) / PERIOD + 1,
+                entry: piece.entry(index),
+                terms,
+            };
+            let path = entries.proof(index).unwrap().try_into().unwrap();
+            let consent = Box::new(DeviceKey::from_seed(&[7; 32]).sign(consent, &genesis));
+            chain.does(Alice, quern_custody::Call::hold { consent, path });
+        }
         let place = Place {
             contract,
             piece: 0,
@@ -193,8 +201,8 @@ impl World {
     /// What the device of who holds the piece says to a part of the open challenge.
     fn answer(&mut self, part: u8) -> Answer {
         let place = self.place;
-        let open = <Runtime as CustodyApi<Block>>::challenge_of(place);
-        let open = self.chain.read(|| open).unwrap();
+        let open = || <Runtime as CustodyApi<Block>>::challenge_of(place);
+        let open = self.chain.read(open).unwrap();
         let drawn = drawn::chunks(&open.seed, self.piece.tree.count());
         let chunks = drawn::part(&drawn, part).unwrap().iter();
         let chunks: Vec<_> = chunks.map(|index| self.piece.chunk(*index)).collect();
@@ -282,13 +290,12 @@ fn who_is_challenged_and_answers_in_parts_gets_its_pay_and_the_bond() {
     assert_eq!(totals.challenges, 0);
 }
 
-#[test]
-fn who_does_not_answer_is_warned_by_the_chain_itself_and_holds_the_piece_no_more() {
-    let mut world = World::new();
-    let next = world.period() + 1;
-    world.wait_for(next);
-    let place = world.place;
-    let bob = world.free(Bob.to_account_id());
+/// Has a holder challenged, and the time for its answer pass.
+fn missed(world: &mut World, piece: PieceIndex) {
+    let place = Place {
+        piece,
+        ..world.place
+    };
     world
         .chain
         .does(Alice, quern_custody::Call::challenge { place });
@@ -300,25 +307,74 @@ fn who_does_not_answer_is_warned_by_the_chain_itself_and_holds_the_piece_no_more
     while world.chain.read(Finality::clock) <= due {
         world.chain.blocks(1);
     }
+    // The chain says so by itself.
     world.chain.blocks(1);
     assert!(world.chain.read(|| Custody::challenge_of(&place)).is_none());
-    let record = <Runtime as CustodyApi<Block>>::custody_record;
-    let (standing, misses) = world.chain.read(|| record(place.holder));
+}
+
+#[test]
+fn who_does_not_answer_is_warned_contained_and_then_pays_of_its_bond() {
+    let mut world = World::of(3);
+    let (next, holder) = (world.period() + 1, world.holder());
+    world.wait_for(next);
+    let record = || <Runtime as CustodyApi<Block>>::custody_record(holder);
+    let bonded = || Workforce::slashable(&Charlie.to_account_id());
+    let (alice, issued) = (world.free(Alice.to_account_id()), |world: &mut World| {
+        world.chain.read(Balances::total_issuance)
+    });
+
+    missed(&mut world, 0);
+    let (standing, misses) = world.chain.read(record);
     assert!(standing.warned_at.is_some() && standing.contained_at.is_none());
     assert_eq!(misses.len(), 1);
-    let held = world.chain.read(|| Custody::holding(&place)).unwrap();
-    assert_eq!(held.until, Some(next));
-    assert_eq!(world.free(Bob.to_account_id()), bob);
-    // A warning takes nothing of a bond, and convicts nobody.
-    let device = world
-        .chain
-        .read(|| Workforce::device(&place.holder))
+    let held = world.chain.read(|| Custody::holding(&world.place)).unwrap();
+    assert!(held.until.is_some_and(|until| until >= next));
+
+    missed(&mut world, 1);
+    assert!(world.chain.read(record).0.contained_at.is_some());
+    assert_eq!(world.chain.read(bonded), 10 * BYTECHIP);
+
+    let before = issued(&mut world);
+    missed(&mut world, 2);
+    assert_eq!(world.chain.read(record).1.len(), 3);
+    assert_eq!(world.chain.read(bonded), 9 * BYTECHIP);
+    // A fifth is for who challenged it. It made blocks meanwhile, in which nobody else paid a fee.
+    let won = world
+        .free(Alice.to_account_id())
+        .checked_sub(alice)
         .unwrap();
+    assert_eq!(won, BYTECHIP / 5);
+    assert_eq!(before - issued(&mut world), BYTECHIP / 5 * 4);
+    // Nothing was lied about.
+    let device = world.chain.read(|| Workforce::device(&holder)).unwrap();
     assert!(!device.is_quarantined());
-    assert_eq!(
-        world
-            .chain
-            .read(|| Workforce::slashable(&Charlie.to_account_id())),
-        10 * BYTECHIP
-    );
+}
+
+#[test]
+fn what_a_contract_has_is_told_by_contract_holder_and_owner() {
+    let mut world = World::of(2);
+    let (contract, holder) = (world.contract(), world.holder());
+    world.chain.read(|| {
+        let owner = Bob.to_account_id();
+        let of_owner = <Runtime as CustodyApi<Block>>::contracts_of(owner, None, 9);
+        assert_eq!(of_owner.len(), 1);
+        assert_eq!(of_owner[0].0, contract);
+        let known = <Runtime as CustodyApi<Block>>::contract(contract).unwrap();
+        assert_eq!((known.holdings, &known), (2, &of_owner[0].1));
+        let group = <Runtime as CustodyApi<Block>>::contract_group(contract).unwrap();
+        assert_eq!(group.members[0].account, Alice.to_account_id());
+        assert!(<Runtime as CustodyApi<Block>>::refused_pieces(contract).is_empty());
+        let first = <Runtime as CustodyApi<Block>>::holdings_of(contract, None, 1);
+        let rest = <Runtime as CustodyApi<Block>>::holdings_of(contract, Some(first[0].0), 9);
+        let mut pieces = [first[0].0.piece, rest[0].0.piece];
+        pieces.sort_unstable();
+        assert_eq!((pieces, rest.len()), ([0, 1], 1));
+        let by_device = <Runtime as CustodyApi<Block>>::held_by(holder, None, 9);
+        assert_eq!(by_device.len(), 2);
+        assert!(
+            by_device
+                .iter()
+                .all(|(place, _)| place.contract == contract)
+        );
+    });
 }

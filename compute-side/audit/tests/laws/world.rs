@@ -6,6 +6,7 @@ use codec::Encode;
 use quern_audit::{Account, JobAccount, PendingAccount, Reason, Snapshot, Tasks};
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, JobId,
+    ids::ContractId,
     job::{Escrow, JobEnd},
     view::Totals,
 };
@@ -222,6 +223,17 @@ impl World {
                 *held = held.checked_sub(amount)?;
                 self.free[with] += amount;
                 done.told.push(Told::Lost("Custody", by, with, amount));
+                let rest = amount / 2;
+                let fields = (
+                    ContractId([3; 32]),
+                    4_u32,
+                    1_u32,
+                    amount - rest,
+                    rest,
+                    0_u128,
+                );
+                done.told
+                    .push(Told::Said("Custody", "PeriodPaid", fields.encode()));
             }
             _ => {
                 let pending = |job: &Job| !job.pending.is_empty();
@@ -490,8 +502,8 @@ impl World {
             payouts: of("Bytechip"),
             masternode_bonds: of("Roster"),
             disputes: of("Disputes"),
-            contracts: of("Custody"),
-            challenges: 0,
+            contracts: of("Custody") - of("Custody") / 3,
+            challenges: of("Custody") / 3,
         };
         let mut accounts = BTreeMap::new();
         for (who, free) in self.free.iter().enumerate() {

@@ -57,7 +57,7 @@ mod errors {
         /// The device may be given nothing: it is in quarantine, or its account is banned or has too small a
         /// bond.
         DeviceUnfit,
-        /// The device missed challenges and gets nothing; have its account review it.
+        /// The device missed challenges and gets no more pieces; have its account review it.
         DeviceContained,
         /// The piece is another than the contract says, and nobody takes it.
         PieceRefused,

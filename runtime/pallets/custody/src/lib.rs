@@ -393,7 +393,8 @@ pub mod pallet {
         fn on_initialize(_now: BlockNumberFor<T>) -> Weight {
             let looked_at = Self::begin_periods(Self::fresh_randomness);
             let draws = match Self::draw_groups(T::GroupSize::get(), Self::random) {
-                0 => T::DbWeight::get().reads(1),
+                // How large groups are is read beside the list.
+                0 => T::DbWeight::get().reads(2),
                 waited => T::WeightInfo::draw_groups(waited),
             };
             T::WeightInfo::begin_periods(looked_at).saturating_add(draws)

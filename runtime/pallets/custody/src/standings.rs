@@ -17,7 +17,7 @@ impl<T: Config> Pallet<T> {
         Standings::<T>::get(device)
     }
 
-    /// Whether a device gets neither pieces nor tasks until its account has it reviewed.
+    /// Whether a device gets no new pieces until its account has it reviewed.
     pub fn is_contained(device: &DeviceId) -> bool {
         Self::standing(device).contained_at.is_some()
     }

@@ -25,8 +25,8 @@ impl<T: Config> Pallet<T> {
     /// convicted; so does that of one that was retired. Returns what ceased to exist, which is for the
     /// caller to count: what the winner cannot get is burnt as well.
     ///
-    /// No call: who may slash, and for what, is for others to say. A slash of nothing changes nothing,
-    /// and one above the bond is refused.
+    /// No call: who may slash, and for what, is for others to say. Where nothing is left of a bond the device is
+    /// convicted all the same; a slash above the bond is refused.
     pub fn slash(
         account: &AccountId,
         device: &DeviceId,
@@ -36,9 +36,7 @@ impl<T: Config> Pallet<T> {
     ) -> Result<Amount, DispatchError> {
         with_storage_layer(|| {
             let gone = Self::take(account, device, paid, burnt, winner)?;
-            if paid.saturating_add(burnt) > 0 {
-                Self::convict(device);
-            }
+            Self::convict(device);
             Ok(gone)
         })
     }

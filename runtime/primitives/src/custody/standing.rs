@@ -25,7 +25,7 @@ use scale_info::TypeInfo;
 pub struct Standing {
     /// When it was warned.
     pub warned_at: Option<BlockNumber>,
-    /// When it was contained: since then it gets nothing, until its account has it reviewed.
+    /// When it was contained: since then it gets no new pieces, until its account has it reviewed.
     pub contained_at: Option<BlockNumber>,
     /// The last block in which it missed something.
     pub missed_at: BlockNumber,

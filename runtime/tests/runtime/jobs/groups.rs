@@ -2,14 +2,13 @@
 
 use super::{batch, certified_by, genesis_of, job, publish_endpoints, running, submission, tasks};
 use crate::chain::Chain;
-use codec::Encode;
 use quern_primitives::{
     AccountId, Amount, JobId,
     job::{JobState, job_id},
     params::Parameter,
 };
 use quern_runtime::{
-    Balances, Finality, Jobs, Runtime, RuntimeCall,
+    Balances, Finality, Jobs, Runtime,
     genesis::{BOND, DEV, LOCAL},
 };
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie, Dave};

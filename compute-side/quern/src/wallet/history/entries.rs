@@ -166,7 +166,7 @@ fn of_movement(
             let reference = String::from_utf8_lossy(reference);
             Some(reference.escape_debug().to_string())
         }
-        Note::Lost => None,
+        Note::Lost | Note::Kept => None,
     });
     vec![Entry {
         with,
@@ -245,11 +245,11 @@ impl What {
             Self::DisputeBegun => "put up for a dispute",
             Self::DisputeEnded => "back from a dispute",
             Self::Slashed => "lost of a bond",
-            Self::Won => "won in a dispute",
+            Self::Won => "won of a bond",
             Self::Stored => "put up for stored data",
             Self::StoredBack => "back from stored data",
             Self::PaidForStorage => "paid for stored data",
-            Self::EarnedByStorage => "earned by storing data",
+            Self::EarnedByStorage => "earned by stored data",
         }
     }
 }

@@ -63,12 +63,20 @@ fn a_slash_takes_what_is_on_its_way_out_too_and_never_more_than_there_is() {
 }
 
 #[test]
-fn a_slash_of_nothing_convicts_nobody() {
+fn where_nothing_is_left_of_a_bond_a_proved_lie_convicts_all_the_same() {
     on_new_chain(|| {
         assert_ok!(bond(1, MIN_BOND));
         assert_ok!(register(1, 1));
-        assert_eq!(slash(0, 0), Ok(0));
+        assert_ok!(Workforce::fine(
+            &account(1),
+            &id(1),
+            0,
+            MIN_BOND,
+            &account(9)
+        ));
         assert!(!Workforce::device(&id(1)).unwrap().is_convicted());
+        assert_eq!(slash(0, 0), Ok(0));
+        assert!(Workforce::device(&id(1)).unwrap().is_convicted());
     });
 }
 
@@ -97,10 +105,14 @@ fn a_fine_takes_as_much_and_convicts_nobody() {
     on_new_chain(|| {
         assert_ok!(bond(1, MIN_BOND));
         assert_ok!(register(1, 1));
+        let issued = Balances::total_issuance();
         let fined = Workforce::fine(&account(1), &id(1), 1, MIN_BOND - 1, &account(9));
         assert_eq!(fined, Ok(MIN_BOND - 1));
         assert_eq!(Workforce::slashable(&account(1)), 0);
         let device = Workforce::device(&id(1)).unwrap();
         assert!(!device.is_convicted());
+        assert_eq!(free(9), 1);
+        assert_eq!(Workforce::total_bonded(), 0);
+        assert_eq!(Balances::total_issuance(), issued - (MIN_BOND - 1));
     });
 }
