@@ -6,6 +6,7 @@ use crate::{
     jobs::{genesis_of, network_key, publish_endpoints, register},
 };
 use codec::Encode;
+use frame_support::traits::InstanceFilter as _;
 use quern_custody_rules::drawn;
 use quern_primitives::{
     AccountId, Amount, DeviceId, Digest, GenesisHash,
@@ -22,6 +23,7 @@ use quern_primitives::{
 use quern_runtime::{
     Balances, Block, Custody, Finality, Runtime, Workforce,
     apis::{runtime_decl_for_custody_api::CustodyApi, runtime_decl_for_quern_api::QuernApi},
+    configs::accounts::ProxyKind,
     genesis::DEV,
 };
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
@@ -377,4 +379,37 @@ fn what_a_contract_has_is_told_by_contract_holder_and_owner() {
                 .all(|(place, _)| place.contract == contract)
         );
     });
+}
+
+#[test]
+fn a_proxy_does_with_contracts_what_it_is_for_and_moves_no_money_to_others() {
+    let contract = ContractId([1; 32]);
+    let place = Place {
+        contract,
+        piece: 0,
+        holder: DeviceId([2; 32]),
+    };
+    let may = |kind: ProxyKind, call: quern_custody::Call<Runtime>| kind.filter(&call.into());
+    let end = || quern_custody::Call::end { contract };
+    let challenge = || quern_custody::Call::challenge { place };
+    let miss = || quern_custody::Call::miss { place };
+    let review = || quern_custody::Call::review {
+        device: place.holder,
+    };
+    use ProxyKind::{Any, Devices, Jobs, Masternode, NonTransfer};
+    for (kind, expected) in [
+        (Any, [true; 4]),
+        (NonTransfer, [false; 4]),
+        (Jobs, [true, false, false, false]),
+        (Masternode, [false, true, true, false]),
+        (Devices, [false, false, false, true]),
+    ] {
+        let found = [
+            may(kind, end()),
+            may(kind, challenge()),
+            may(kind, miss()),
+            may(kind, review()),
+        ];
+        assert_eq!(found, expected, "{kind:?}");
+    }
 }

@@ -6,7 +6,7 @@ use quern_audit::{Event, What, read};
 use quern_primitives::{AccountId, Amount, JobId, amount::BYTECHIP};
 
 /// Pallets and events of theirs, by the number with which an input names them.
-const NAMES: [(&str, &str); 32] = [
+const NAMES: [(&str, &str); 34] = [
     ("Balances", "Transfer"),
     ("Balances", "Withdraw"),
     ("Balances", "Deposit"),
@@ -39,10 +39,19 @@ const NAMES: [(&str, &str); 32] = [
     ("Bytechip", "PayoutCompleted"),
     ("Bytechip", "PayoutReturned"),
     ("TransactionPayment", "TransactionFeePaid"),
+    ("Custody", "PeriodPaid"),
+    ("Custody", "ChallengeAnswered"),
 ];
 
 /// For which pallets money is held, and one that holds none.
-const HOLDERS: [&str; 5] = ["Jobs", "Workforce", "Roster", "Disputes", "System"];
+const HOLDERS: [&str; 6] = [
+    "Jobs",
+    "Workforce",
+    "Roster",
+    "Disputes",
+    "System",
+    "Custody",
+];
 
 /// An event as an input has it.
 #[derive(Decode, Encode)]

@@ -21,6 +21,7 @@ mod api;
 mod archive;
 mod chain;
 pub mod corpus;
+mod custody;
 mod disputes;
 mod events;
 mod evidence;
@@ -60,7 +61,7 @@ pub struct Target {
 }
 
 /// All targets. Two are fuzzed at a time, so each pair makes a run a minute longer.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "archive",
         decoders: archive::DECODERS,
@@ -68,6 +69,10 @@ pub const TARGETS: [Target; 11] = [
     Target {
         name: "chain",
         decoders: chain::DECODERS,
+    },
+    Target {
+        name: "custody",
+        decoders: custody::DECODERS,
     },
     Target {
         name: "evidence",

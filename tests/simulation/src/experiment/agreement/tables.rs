@@ -163,7 +163,11 @@ impl Tables<'_> {
                 text.push_str(&format!("| new, in their first {tasks} tasks | {cell} |\n"));
             }
         }
-        text.push('\n');
+        text.push_str(
+            "\nCounted is what devices execute beyond once a task. What masternodes compute again, in the \
+             tables above a tenth of the settled tasks, comes on top, and in a group of several once more for \
+             another member.\n\n",
+        );
         Ok(text)
     }
 
