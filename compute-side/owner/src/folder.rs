@@ -59,6 +59,12 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is no such store here.
+    #[error("{path} holds no store; only the machine that made a store has its key")]
+    NoStore {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file is not what it should be.
     #[error("{path} is damaged; restore it from a backup")]
     Damaged {

@@ -12,7 +12,8 @@
 //! computed while shards are uploaded, and results fetched while tasks are computed. Where a settled task is
 //! computed again and another answer comes out, [`correct()`] puts that in the place of the accepted one.
 //!
-//! A folder becomes an input by the [`archive`] module, which also restores one.
+//! A folder becomes an input by the [`archive`] module, which also restores one. What strangers keep of a folder the
+//! [`store`] module makes, and makes a folder of again.
 //!
 //! What the coordinator gets, the other masternodes of the job's group get as well ([`Members`]): they check
 //! its log before they certify a batch, and one of them goes on with the job if it is silent.
@@ -27,6 +28,7 @@ mod log;
 mod masternodes;
 mod members;
 mod prepare;
+pub mod store;
 mod submit;
 #[cfg(test)]
 mod testing;

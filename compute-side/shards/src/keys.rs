@@ -5,6 +5,8 @@
 //! - A [`JobKey`] is random. The owner keeps it; it wraps the shard keys and seals the manifest.
 //!   Its [commitment](JobKey::commitment) is on the chain, so that whoever is handed the key knows
 //!   that it is the one.
+//! - A [`StoreKey`] is random. Its owner keeps it; from it follow the keys of all shards that are kept under
+//!   one contract, and no device or masternode is ever given any of them.
 //! - A [`SealingSecret`] is a device's or masternode's own. Keys travel sealed to its public half
 //!   (HPKE), bound to the one use they are meant for.
 //! - An [`OwnerToken`] follows from the job's key. It opens nothing; it shows a masternode that its
@@ -35,7 +37,7 @@ use crate::{
     derive::{DerivedKey, derive, same_bytes},
     rand_core::CryptoRng,
 };
-use quern_primitives::{Digest, JobId};
+use quern_primitives::{Digest, JobId, ids::ContractId};
 use std::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -90,6 +92,20 @@ secret! {
     JobKey
 }
 
+secret! {
+    /// The key of one contract to keep data, which opens all that is kept under it. It is its owner's alone:
+    /// nothing hands it on.
+    StoreKey
+}
+
+impl StoreKey {
+    /// The key that seals a shard of the contract.
+    pub fn shard_key(&self, contract: &ContractId, index: u32) -> ShardKey {
+        let fields: [&[u8]; 2] = [&contract.0, &index.to_le_bytes()];
+        ShardKey(*derive(&self.0, "quern/store-key/1/shard", &fields))
+    }
+}
+
 impl JobKey {
     /// What the chain keeps of the key: tells nothing about it, holds for no other key and is
     /// another for every job.
@@ -127,6 +143,22 @@ mod tests {
             JobKey::random(&mut rng)
         );
         assert_eq!(printed, "ShardKey(not shown) JobKey(not shown)");
+    }
+
+    #[test]
+    fn a_store_key_seals_each_shard_of_each_contract_with_a_key_of_its_own() {
+        let key = StoreKey::from_bytes([1; 32]);
+        let (contract, elsewhere) = (ContractId([2; 32]), ContractId([3; 32]));
+        let of_first = key.shard_key(&contract, 0);
+        assert_eq!(of_first, key.shard_key(&contract, 0));
+        let other = StoreKey::from_bytes([4; 32]);
+        for another in [
+            key.shard_key(&contract, 1),
+            key.shard_key(&elsewhere, 0),
+            other.shard_key(&contract, 0),
+        ] {
+            assert_ne!(of_first, another);
+        }
     }
 
     #[test]

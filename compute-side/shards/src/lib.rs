@@ -20,6 +20,7 @@
 //! | [`result`] | results: a key per replica, and a commitment by which replicas are compared |
 //! | [`manifest`] | what travels beside the chain, checked against what is on it |
 //! | [`parity`] | further pieces of a few shards, of which any so many give all of them |
+//! | [`stored`] | what strangers keep of a folder: how it is divided, and the list of its pieces |
 //! | [`assemble`] | results that come in any order into bytes that leave in order |
 //!
 //! The format is written down byte by byte in `docs/format.md`, with vectors that a test holds.
@@ -57,6 +58,7 @@ pub mod question;
 mod reading;
 pub mod result;
 pub mod seal;
+pub mod stored;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

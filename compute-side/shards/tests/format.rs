@@ -7,7 +7,7 @@
 #[path = "../src/testing.rs"]
 mod testing;
 
-use quern_primitives::{AccountId, DeviceId, Digest, GenesisHash, JobId, merkle};
+use quern_primitives::{AccountId, DeviceId, Digest, GenesisHash, JobId, ids::ContractId, merkle};
 use quern_shards::{
     archive::{
         ArchivePath, Changed, Decoder, ENTRY_BYTES_MAX, Encoder, Entry, EntryKind, PATH_BYTES_MAX,
@@ -15,8 +15,8 @@ use quern_shards::{
     },
     chunks::{CHUNK_BYTES, shards_root},
     keys::{
-        Delegation, HandOver, JobKey, OwnerToken, SealedKey, SealingSecret, ShardKey, TrustSeed,
-        WRAPPED_KEY_BYTES, WrappedKey, accept_delegation, receive,
+        Delegation, HandOver, JobKey, OwnerToken, SealedKey, SealingSecret, ShardKey, StoreKey,
+        TrustSeed, WRAPPED_KEY_BYTES, WrappedKey, accept_delegation, receive,
         split::{
             ExpectedPackage, HeldShares, KeyShare, PACKAGE_BYTES_MAX, SharePackage, SplitKeys,
             Threshold, combine,
@@ -164,6 +164,16 @@ fn keys_are_wrapped_and_committed_to_as_written() {
     assert_vector("job key commitment", job_key().commitment(&job));
     let wrapped = WrappedKey(array("wrapped shard key"));
     assert_eq!(unwrap(&job_key(), &job, 3, &wrapped).unwrap(), shard_key());
+}
+
+#[test]
+fn keys_of_stored_shards_follow_as_written() {
+    let key = StoreKey::from_bytes(array("store key"));
+    let contract = ContractId([0x44; 32]);
+    for index in [0, 258] {
+        let name = format!("key of stored shard {index}");
+        assert_vector(&name, key.shard_key(&contract, index).expose());
+    }
 }
 
 #[test]

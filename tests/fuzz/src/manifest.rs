@@ -12,6 +12,7 @@ use quern_shards::{
     keys::{JobKey, ShardKey, wrap},
     manifest::{Assembly, Manifest, ShardEntry, ValidatedManifest, decode, open},
     seal::SealSalt,
+    stored::{Layout, PieceList, Plan},
 };
 use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
@@ -27,7 +28,45 @@ pub(crate) const DECODERS: &[Decoder] = &[
         check: sealed_manifest,
         seeds: || vec![SEALED.clone()],
     },
+    Decoder {
+        name: "list of pieces",
+        check: list_of_pieces,
+        seeds: lists_of_pieces,
+    },
 ];
+
+/// A list that is taken has one form, and each of its pieces one place.
+fn list_of_pieces(bytes: &[u8]) {
+    let (decoded, held) = memory::most(|| PieceList::decode(bytes));
+    oracle::held_no_more_than_given(held, bytes);
+    let Ok(list) = decoded else {
+        return;
+    };
+    assert_eq!(list.encode(), bytes);
+    let (plan, entries) = (list.plan(), list.entries());
+    assert_eq!(entries.len() as u64, u64::from(plan.pieces()));
+    for (piece, entry) in (0..).zip(entries) {
+        assert_eq!(Some(entry.bytes), plan.piece_bytes(piece));
+        let spot = plan.spot(piece);
+        assert!(spot.is_some_and(|spot| plan.pieces_of(spot.stripe).contains(&piece)));
+    }
+    let offer = list.offer([0; 16], 1);
+    assert!(list.check_root(&offer.pieces_root).is_ok());
+}
+
+fn lists_of_pieces() -> Vec<Vec<u8>> {
+    let coded = Layout::Coded {
+        shards: 2,
+        parity: 1,
+    };
+    let plans = [(coded, 9_000), (Layout::Mirrored { copies: 2 }, 5)];
+    let lists = plans.into_iter().filter_map(|(layout, bytes)| {
+        let plan = Plan::of(layout, bytes).ok()?;
+        let roots: Vec<_> = (0..plan.pieces()).map(|_| Digest([8; 32])).collect();
+        Some(PieceList::new(plan, &roots).ok()?.encode())
+    });
+    lists.collect()
+}
 
 fn job_key() -> JobKey {
     JobKey::from_bytes([0x13; 32])
