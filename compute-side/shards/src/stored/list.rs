@@ -1,7 +1,7 @@
 //! What pieces there are of a store: public, and checked against the root that the chain has.
 
 use super::layout::{LayoutError, Plan};
-use codec::{Decode, DecodeAll as _, Encode};
+use codec::{DecodeAll as _, Encode};
 use quern_primitives::{
     Digest,
     custody::{Offer, PieceEntry, ShortProof},
