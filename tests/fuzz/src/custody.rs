@@ -103,7 +103,7 @@ static CONSENT: LazyLock<Signed<HoldConsent>> = LazyLock::new(|| {
         device: honest::DEVICE.id(),
         account: honest::COORDINATOR,
         since: 1,
-        entry: ENTRY.clone(),
+        entry: *ENTRY,
         terms: *TERMS,
     };
     honest::DEVICE.sign(consent, &honest::GENESIS)
@@ -177,7 +177,7 @@ fn refusals() -> Vec<Vec<u8>> {
     let Some(span) = TREE.span_proof(0) else {
         return Vec::new();
     };
-    let entry = ENTRY.clone();
+    let entry = *ENTRY;
     vec![(entry, PATH.clone(), span, BYTES.clone()).encode()]
 }
 
