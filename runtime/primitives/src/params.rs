@@ -34,8 +34,9 @@ const DISPUTE_MOST: Amount = 1_000 * BYTECHIP;
 /// The first price of storage: 3.65 BC for a GiB kept by one device for a month of hours.
 const STORAGE_PRICE_FIRST: Amount = BYTECHIP / 200;
 
-/// The first and the largest bond of a challenge.
-const CHALLENGE_FIRST: Amount = BYTECHIP;
+/// The first and the largest bond of a challenge. The first is more than the fees of the four transactions that an
+/// answer takes, 1.46 BC.
+const CHALLENGE_FIRST: Amount = 2 * BYTECHIP;
 const CHALLENGE_MOST: Amount = 1_000 * BYTECHIP;
 
 /// What a missed piece costs at first, and at most.

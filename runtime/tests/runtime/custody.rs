@@ -89,16 +89,13 @@ impl World {
 
     fn of(pieces: u32) -> Self {
         let mut chain = Chain::start(DEV);
-        let set = quern_params::Call::set {
-            parameter: Parameter::StoragePeriod,
-            value: PERIOD.into(),
-        };
-        chain.decide(set);
-        let notice = quern_params::Call::set {
-            parameter: Parameter::StorageNotice,
-            value: 0,
-        };
-        chain.decide(notice);
+        for (parameter, value) in [
+            (Parameter::StoragePeriod, PERIOD.into()),
+            (Parameter::StorageNotice, 0),
+            (Parameter::ChallengeTime, 15),
+        ] {
+            chain.decide(quern_params::Call::set { parameter, value });
+        }
         publish_endpoints(&mut chain, &Alice.to_account_id());
         let device = register(&mut chain, Charlie, 7);
         let genesis = genesis_of(&mut chain);
@@ -109,7 +106,7 @@ impl World {
             pieces_root: entries.root(),
             pieces,
             copies: 1,
-            periods: 8,
+            periods: 40,
         };
         let deposit = DEPOSIT;
         let terms = chain.read(terms);
@@ -286,7 +283,7 @@ fn who_is_challenged_and_answers_in_parts_gets_its_pay_and_the_bond() {
     let held = world.chain.read(|| Custody::holding(&place)).unwrap();
     assert_eq!((held.is_challenged, held.proved_in), (false, Some(next)));
     let got = world.free(Charlie.to_account_id());
-    // Four fees were paid of it.
+    // Four fees were paid of it, and something is left.
     assert!(got > charlie && got < charlie + bond, "{got} of {charlie}");
     let totals = world.chain.read(<Runtime as QuernApi<Block>>::totals);
     assert_eq!(totals.challenges, 0);

@@ -74,7 +74,7 @@ impl Default for Numbers {
             period: 1_800,
             notice: 24,
             challenge_time: 300,
-            challenge_bond: 1_000_000_000,
+            challenge_bond: 2_000_000_000,
             missed: 1_000_000_000,
         }
     }

@@ -96,9 +96,6 @@ pub(super) fn slash_masternodes(
 fn slash_worker(ledger: &mut Ledger, winner: &AccountId, who: &AccountId, device: &DeviceId) {
     let slash = ledger.params.bond.min(ledger.workforce.held(who));
     let paid = part(ledger, slash, winner == who);
-    if slash == 0 {
-        return;
-    }
     ledger.workforce.take(who, slash);
     ledger.money.take_held(who, Purpose::Bond, slash);
     ledger.money.give(winner, paid);
