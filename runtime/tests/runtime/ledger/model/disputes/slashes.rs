@@ -96,10 +96,13 @@ pub(super) fn slash_masternodes(
 fn slash_worker(ledger: &mut Ledger, winner: &AccountId, who: &AccountId, device: &DeviceId) {
     let slash = ledger.params.bond.min(ledger.workforce.held(who));
     let paid = part(ledger, slash, winner == who);
-    ledger.workforce.take(who, slash);
-    ledger.money.take_held(who, Purpose::Bond, slash);
-    ledger.money.give(winner, paid);
-    ledger.bytechip.burnt += slash - paid;
+    // Who has nothing left is convicted all the same.
+    if slash > 0 {
+        ledger.workforce.take(who, slash);
+        ledger.money.take_held(who, Purpose::Bond, slash);
+        ledger.money.give(winner, paid);
+        ledger.bytechip.burnt += slash - paid;
+    }
     let workforce = &mut ledger.workforce;
     let registered = workforce.devices.get_mut(device);
     let registered = registered.map(|device| &mut device.past);
