@@ -34,7 +34,7 @@ fn owner() -> AccountId {
 fn folder(within: &Path, bytes: usize) -> PathBuf {
     let folder = within.join("photos");
     fs::create_dir_all(folder.join("of 2026/empty")).unwrap();
-    let content: Vec<u8> = (0..bytes).map(|at| (at * at >> 7) as u8).collect();
+    let content: Vec<u8> = (0..bytes).map(|at| ((at * at) >> 7) as u8).collect();
     fs::write(folder.join("large"), content).unwrap();
     fs::write(folder.join("of 2026/list.txt"), "one\ntwo\n").unwrap();
     folder
