@@ -432,10 +432,10 @@ mod benchmarks {
     #[benchmark]
     fn answer() -> Result<(), BenchmarkError> {
         let (_, place, holder) = held::<T>(Digest([8; 32]))?;
-        let open = challenged::<T>(&place)?;
+        let opened = challenged::<T>(&place)?;
         // What is asked for does not hang on the root, so that may be made to fit.
         let count = limits::PIECE_BYTES_MAX.div_ceil(CHUNK_BYTES as u64) as u32;
-        let drawn = drawn::chunks(&open.seed, count);
+        let drawn = drawn::chunks(&opened.seed, count);
         let bytes = vec![3; CHUNK_BYTES];
         let known = drawn.iter().map(|index| (*index, leaf(*index, &bytes)));
         let known: Vec<_> = known.collect();
@@ -448,7 +448,7 @@ mod benchmarks {
         // All others are shown, so that this part is the last.
         let others = Challenge {
             answered: 0b1110,
-            ..open
+            ..opened
         };
         Challenges::<T>::insert(place, others);
         let mut chunks = vec![];
@@ -458,13 +458,13 @@ mod benchmarks {
                 proof: path(&tree, *index)?,
             });
         }
-        let answer = Answer {
+        let shown = Answer {
             part: 0,
             chunks: BoundedVec::truncate_from(chunks),
         };
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(holder), place, answer);
+        _(RawOrigin::Signed(holder), place, shown);
 
         assert!(!Challenges::<T>::contains_key(place));
         Ok(())
@@ -475,9 +475,9 @@ mod benchmarks {
         let (_, place, _) = held::<T>(Digest([8; 32]))?;
         // Contained before it was opened, so that a penalty follows.
         T::Clock::set(1);
-        let open = challenged::<T>(&place)?;
+        let opened = challenged::<T>(&place)?;
         contain::<T>(&place);
-        T::Clock::set(open.due.saturating_add(1));
+        T::Clock::set(opened.due.saturating_add(1));
 
         #[extrinsic_call]
         _(RawOrigin::Signed(member()), place);
