@@ -580,7 +580,7 @@ mod benchmarks {
     fn review() -> Result<(), BenchmarkError> {
         let (_, place, holder) = held::<T>(Digest([8; 32]))?;
         contain::<T>(&place);
-        stage_Pallet::<T>::clock();
+        T::Clock::set(limits::REVIEW_PERIOD_BLOCKS);
 
         #[extrinsic_call]
         _(RawOrigin::Signed(holder), place.holder);
