@@ -34,27 +34,21 @@ impl Engines {
         &self.pace
     }
 
-    /// The classes this machine can run, with each one's engine as receipts name it. A class is left out, and
-    /// the reason told, on machines that lack what it needs; one that can run none is told why.
+    /// The classes this machine can run, with each one's engine as receipts name it. The pinned one is left out,
+    /// and the reason told, on machines that lack what it needs.
     pub(crate) fn offered(&self) -> Result<Vec<(Class, Digest)>, EngineError> {
-        let (mut offered, mut lacking) = (Vec::new(), None);
+        let mut offered = Vec::new();
         for class in [Class::Pinned, Class::Portable] {
             match self.engine(class) {
                 Ok(_) => offered.push((class, Digest(engine_digest(class)))),
                 Err(
                     error @ (EngineError::WrongProcessor { .. }
                     | EngineError::MissingFeatures { .. }),
-                ) => {
-                    tracing::warn!(%error, "this machine runs no tasks of one class");
-                    lacking = Some(error);
-                }
+                ) => tracing::warn!(%error, "this machine runs no tasks of one class"),
                 Err(error) => return Err(error),
             }
         }
-        match lacking {
-            Some(error) if offered.is_empty() => Err(error),
-            _ => Ok(offered),
-        }
+        Ok(offered)
     }
 
     pub(crate) fn engine(&self, class: Class) -> Result<Engine, EngineError> {

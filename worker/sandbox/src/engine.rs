@@ -90,7 +90,7 @@ impl Engine {
     /// can be run any number of times, from any number of threads.
     pub fn compile(&self, program: &[u8]) -> Result<Program, ProgramError> {
         let survey = survey(program)?;
-        let metered = instrument(program, &survey)?;
+        let metered = instrument(program, &survey, self.0.class)?;
         let fault = |error: wasmtime::Error| ProgramError::Compile(error.into());
         let module = wasmtime::Module::from_binary(&self.0.wasmtime, &metered).map_err(fault)?;
         let ready = self.0.linker.instantiate_pre(&module).map_err(fault)?;
@@ -136,32 +136,12 @@ fn configure(class: Class) -> Result<Config, EngineError> {
         .allocation_strategy(InstanceAllocationStrategy::Pooling(places()));
     match class {
         Class::Pinned => pin(&mut config)?,
-        // The bits of a NaN are all in which processors differ.
-        Class::Portable => {
-            fuses()?;
-            config.cranelift_nan_canonicalization(true);
-        }
+        // Whatever the machine has. The bits of a NaN are all in which processors differ, and `instrument` makes
+        // those canonical that may be seen, also those that functions of the host compute for processors that
+        // lack an instruction; so the compiler need not.
+        Class::Portable => {}
     }
     Ok(config)
-}
-
-/// That this processor multiplies and adds in one instruction. Where it does not, a function of the host does it
-/// for relaxed SIMD, and the bits of the NaNs that it returns are nobody's: the compiler makes only those canonical
-/// that it computes itself.
-#[cfg(target_arch = "x86_64")]
-fn fuses() -> Result<(), EngineError> {
-    match std::arch::is_x86_feature_detected!("fma") {
-        true => Ok(()),
-        false => Err(EngineError::MissingFeatures {
-            class: Class::Portable,
-            missing: vec!["fma"],
-        }),
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn fuses() -> Result<(), EngineError> {
-    Ok(())
 }
 
 /// Places for [`RUNS_MAX`] runs, reserved once, so that a run starts in microseconds.
@@ -220,7 +200,7 @@ pinned_features! {
 /// The target of this build, in the compiler's words. Naming it, even though it is this machine,
 /// is what keeps the compiler from using features that it finds here.
 #[cfg(target_arch = "x86_64")]
-const PINNED_TARGET: &str = if cfg!(target_os = "macos") {
+pub(crate) const PINNED_TARGET: &str = if cfg!(target_os = "macos") {
     "x86_64-apple-darwin"
 } else if cfg!(target_os = "windows") {
     if cfg!(target_env = "gnu") {
@@ -245,10 +225,7 @@ fn pin(_: &mut Config) -> Result<(), EngineError> {
 fn pin(config: &mut Config) -> Result<(), EngineError> {
     let missing = missing_features();
     if !missing.is_empty() {
-        return Err(EngineError::MissingFeatures {
-            class: Class::Pinned,
-            missing,
-        });
+        return Err(EngineError::MissingFeatures { missing });
     }
     let start = |source: wasmtime::Error| EngineError::Start {
         address_space_bytes: u64::from(RUNS_MAX) * (TASK_MEMORY_BYTES_MAX + GUARD_BYTES),

@@ -1,7 +1,6 @@
 //! What can be wrong with a program, an engine or a run. Every message says how to mend it.
 
 use crate::limits::LimitTooHigh;
-use quern_primitives::device::Class;
 use std::error::Error as StdError;
 
 /// A fault of the engine underneath, in its own words.
@@ -204,11 +203,9 @@ pub enum EngineError {
         /// This machine's.
         found: &'static str,
     },
-    /// The processor lacks features of the class.
-    #[error("the {} class needs processor features that this machine lacks ({}){}", name(class), missing.join(", "), instead(class))]
+    /// The processor lacks features of the pinned class.
+    #[error("the pinned class needs processor features that this machine lacks ({}): offer the portable class on it", missing.join(", "))]
     MissingFeatures {
-        /// The class.
-        class: Class,
         /// The features it lacks.
         missing: Vec<&'static str>,
     },
@@ -223,21 +220,6 @@ pub enum EngineError {
         /// What it says.
         source: EngineFault,
     },
-}
-
-fn name(class: &Class) -> &'static str {
-    match class {
-        Class::Pinned => "pinned",
-        Class::Portable => "portable",
-    }
-}
-
-/// What to do instead of running tasks of a class.
-fn instead(class: &Class) -> &'static str {
-    match class {
-        Class::Pinned => ": offer the portable class on it",
-        Class::Portable => ": it can run no tasks",
-    }
 }
 
 /// Why a run came to no outcome. It is always this machine's fault, never an answer: hand the task

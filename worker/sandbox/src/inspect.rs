@@ -23,7 +23,7 @@ const COMPONENT_LAYER: [u8; 2] = [1, 0];
 /// What toolchains use by default or on request, and every machine computes alike. Not on: threads,
 /// and what needs more of the engine than it is worth (garbage collection, exceptions, 64-bit
 /// memory, tail calls).
-const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::REFERENCE_TYPES)

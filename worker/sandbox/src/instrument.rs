@@ -1,5 +1,6 @@
 //! Metering what the engine does not meter, by instructions added to a program before it is
-//! compiled: the stack its calls nest on, and the bytes it copies in bulk.
+//! compiled: the stack its calls nest on, and the bytes it copies in bulk. And making NaNs canonical, in the
+//! portable class alone.
 //!
 //! *The stack.* The engine measures the machine's stack, so that a program which nests too deep
 //! would trap at another call on another machine, with other fuel, and devices that compare their
@@ -12,13 +13,18 @@
 //! operand, the length, first passes through an added function, which spends fuel in a loop and
 //! returns it unchanged.
 //!
+//! *NaNs.* Where a NaN that was computed may be seen, six instructions make it the canonical one, and cost
+//! their fuel; `canonical` says where that is. In the pinned class there are none of them.
+//!
 //! *The start function* is no longer run while the program is being instantiated, but exported
 //! and called first, so that every instruction of a program runs on the same footing.
 //!
 //! Indices of types, functions and globals stay what they were: what is added comes last. Custom
 //! sections (names, debug information) are left out; nothing reads them.
 
+mod canonical;
 mod encode;
+mod floats;
 mod frame;
 
 pub(crate) use frame::{Frame, measure};
@@ -29,11 +35,13 @@ use crate::{
     limits::STACK_BYTES,
     meter::prices::{BULK_ELEMENTS_FUEL, BULK_KIB_FUEL},
 };
+use canonical::{Place, Places, Walk};
 use encode::{
-    EMPTY_BLOCK, I32, KIND_FUNCTION, KIND_GLOBAL, export, metering_body, op, push_body, signed,
-    unsigned, value_type,
+    EMPTY_BLOCK, I32, KIND_FUNCTION, KIND_GLOBAL, canonical, export, metering_body, op, push_body,
+    signed, unsigned, value_type,
 };
 use frame::{Bulk, bulk};
+use quern_primitives::device::Class;
 use std::ops::Range;
 use wasmparser::{FunctionBody, Operator, OperatorsReader, Parser, Payload};
 
@@ -47,12 +55,31 @@ pub(crate) const RESERVED_EXPORTS: [&str; 2] = [STACK_EXPORT, START_EXPORT];
 /// the metering.
 const SMALL_BULK_MAX: i32 = 1_024;
 
-/// The program with its metering. `survey` must be of this very program.
-pub(crate) fn instrument(program: &[u8], survey: &Survey) -> Result<Vec<u8>, ProgramError> {
+/// The program with its metering, and in the portable class with NaNs made canonical. `survey` must be of this
+/// very program.
+pub(crate) fn instrument(
+    program: &[u8],
+    survey: &Survey,
+    class: Class,
+) -> Result<Vec<u8>, ProgramError> {
+    let walk = match class {
+        Class::Pinned => None,
+        Class::Portable => Some(Walk::new()),
+    };
+    write(program, survey, walk)
+}
+
+/// With NaNs made canonical where this walk finds that they may be seen.
+fn write(program: &[u8], survey: &Survey, mut walk: Option<Walk>) -> Result<Vec<u8>, ProgramError> {
     let mut output = Output::new(program, survey);
     let mut body = 0;
     for payload in Parser::new(0).parse_all(program) {
-        match payload? {
+        let payload = payload?;
+        let places = match &mut walk {
+            Some(walk) => walk.next(&payload)?,
+            None => Places::default(),
+        };
+        match payload {
             Payload::TypeSection(section) => output.add_types(section.range(), section.count()),
             Payload::FunctionSection(section) => {
                 output.add_functions(section.range(), section.count())
@@ -61,7 +88,7 @@ pub(crate) fn instrument(program: &[u8], survey: &Survey) -> Result<Vec<u8>, Pro
             Payload::ExportSection(section) => output.add_exports(section.range(), section.count()),
             Payload::CodeSectionStart { count, .. } => output.start_code(count),
             Payload::CodeSectionEntry(function) => {
-                output.add_body(body, &function)?;
+                output.add_body(body, &function, &places)?;
                 body += 1;
                 if body == survey.frames.len() {
                     output.finish_code();
@@ -118,6 +145,12 @@ impl<'a> Output<'a> {
 
     /// Writes a section of `count` entries again with `added` more, `more` being their bytes.
     fn extend_section(&mut self, id: u8, range: Range<usize>, count: u32, added: u32, more: &[u8]) {
+        let content = self.extended(range, count, added, more);
+        self.section(id, &content);
+    }
+
+    /// A list of `count` entries with `added` more, `more` being their bytes.
+    fn extended(&self, range: Range<usize>, count: u32, added: u32, more: &[u8]) -> Vec<u8> {
         let entries = &self.program[range];
         // The count at its head may be written in more bytes than it needs.
         let head = entries
@@ -128,7 +161,7 @@ impl<'a> Output<'a> {
         unsigned(&mut content, (count + added) as usize);
         content.extend_from_slice(&entries[head..]);
         content.extend_from_slice(more);
-        self.section(id, &content);
+        content
     }
 
     /// Adds the type of the metering functions, and those of blocks with several results.
@@ -212,21 +245,30 @@ impl<'a> Output<'a> {
         self.section(CODE_SECTION, &code);
     }
 
-    fn add_body(&mut self, index: usize, body: &FunctionBody<'_>) -> Result<(), ProgramError> {
+    fn add_body(
+        &mut self,
+        index: usize,
+        body: &FunctionBody<'_>,
+        places: &Places,
+    ) -> Result<(), ProgramError> {
         let frame = self.survey.frames[index];
-        if !frame.is_counted() && !frame.has_bulk {
+        if !frame.is_counted() && !frame.has_bulk && places.all.is_empty() {
             push_body(&mut self.code, body.as_bytes());
             return Ok(());
         }
         let range = body.range();
         let operators = body.get_operators_reader()?;
         let first = operators.original_position();
-        let mut out = self.program[range.start..first].to_vec();
+        let added = places.added.iter();
+        let more: Vec<u8> = added.flat_map(|ty| [1, value_type(*ty)]).collect();
+        let groups = body.get_locals_reader()?.get_count();
+        let added = places.added.len() as u32;
+        let mut out = self.extended(range.start..first, groups, added, &more);
         if frame.is_counted() {
             let ty = self.survey.function_types[self.survey.imported_functions as usize + index];
             self.enter(&mut out, frame, ty as usize);
         }
-        self.copy_operators(&mut out, frame, first, range.end, operators)?;
+        self.copy_operators(&mut out, frame, first..range.end, operators, places)?;
         if frame.is_counted() {
             self.leave(&mut out, frame);
         }
@@ -267,16 +309,17 @@ impl<'a> Output<'a> {
         unsigned(out, self.survey.globals as usize);
     }
 
-    /// Copies the instructions from `first` to `end`, with what metering adds between them.
+    /// Copies the instructions in this range, with what is added between them.
     fn copy_operators(
         &self,
         out: &mut Vec<u8>,
         frame: Frame,
-        first: usize,
-        end: usize,
+        range: Range<usize>,
         mut operators: OperatorsReader<'_>,
+        places: &Places,
     ) -> Result<(), ProgramError> {
-        let mut copied = first;
+        let mut copied = range.start;
+        let mut next = places.all.iter().peekable();
         // Blocks open inside the body; a branch this far out reaches the block around it.
         let mut depth = 0usize;
         let mut small_length = false;
@@ -302,9 +345,15 @@ impl<'a> Output<'a> {
                 unsigned(out, self.metering_function(kind));
                 copied = offset;
             }
+            let end = operators.original_position();
+            if let Some(Place { shape, .. }) = next.next_if(|place| place.end == end) {
+                out.extend_from_slice(&self.program[copied..end]);
+                canonical(out, *shape, places.variable(*shape));
+                copied = end;
+            }
             small_length = matches!(operator, Operator::I32Const { value } if (0..SMALL_BULK_MAX).contains(&value));
         }
-        out.extend_from_slice(&self.program[copied..end]);
+        out.extend_from_slice(&self.program[copied..range.end]);
         Ok(())
     }
 }

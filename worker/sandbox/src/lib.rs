@@ -23,9 +23,10 @@
 //!
 //! - *Machine code.* In the pinned class all devices run the same code for one list of processor
 //!   features. In the portable class code differs, and NaNs, the only values in which processors
-//!   differ, are made canonical.
+//!   differ, are made canonical where they may be seen.
 //! - *Fuel* is counted per instruction by the engine; what the engine counts too low is metered by
-//!   this room, see [`prices`].
+//!   this room, see [`prices`]. To make values canonical takes instructions, so a program that computes
+//!   with floats uses more in the portable class.
 //! - *Memory.* Growth beyond the limit is refused: the program sees -1.
 //! - *Stack.* Counted from the program's text, not measured on the machine.
 //! - *Time* is fuel: a program's clock goes a nanosecond with each.
@@ -42,7 +43,8 @@
 //!
 //! # How it is built
 //!
-//! [`inspect()`] validates; `instrument` adds metering; [`Engine::compile`] compiles;
+//! [`inspect()`] validates; `instrument` adds metering, and for the portable class what makes NaNs
+//! canonical; [`Engine::compile`] compiles;
 //! [`Program::run`] gives a place from a pool and calls. `wasi` is the world a program sees: pure
 //! functions over its memory, its streams and its budget, behind one table of signatures.
 

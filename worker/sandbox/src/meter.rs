@@ -9,7 +9,8 @@ use wasmtime::ResourceLimiter;
 ///
 /// The engine itself counts 1 for an instruction and 0 for block structure. Copying and filling
 /// memory in bulk, and calls that are not the last of their chain (about 12 each), are metered by
-/// instructions that are added to the program before it is compiled.
+/// instructions that are added to the program before it is compiled. Six more make a computed value
+/// canonical, in the portable class alone.
 pub mod prices {
     /// One call of a WASI function.
     pub const HOST_CALL_FUEL: u64 = 400;

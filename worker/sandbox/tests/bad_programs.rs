@@ -67,7 +67,34 @@ fn a_program_cut_off_or_altered_is_refused_and_never_a_panic() {
             altered[at] ^= 1 << bit;
             // Many alterations give another valid program; then it must compile.
             if inspect(&altered).is_ok() {
-                engine(Class::Pinned).compile(&altered).unwrap();
+                for class in [Class::Pinned, Class::Portable] {
+                    engine(class).compile(&altered).unwrap();
+                }
+            }
+        }
+    }
+}
+
+/// One whose NaNs are made canonical in the portable class.
+const FLOATS: &str = r#"(module (memory 1)
+    (func (export "_start") (local f64 f64 v128 i32)
+        (local.set 0 (select (f64.sqrt (local.get 0)) (f64.neg (f64.mul (local.get 0) (local.get 1))) (local.get 3)))
+        (block (result f64) (br_if 0 (f64.add (local.get 0) (local.get 1)) (local.get 3)) (f64.floor) (br 0) (f64.mul))
+        (f64.copysign (local.tee 1 (f64.div (local.get 0) (local.get 1)))) (local.set 0)
+        (loop (local.set 2 (f64x2.max (local.get 2) (f64x2.splat (local.get 0)))) (br_if 0 (local.get 3)))
+        (v128.store (local.get 3) (local.get 2))))"#;
+
+#[test]
+fn a_program_of_floats_that_was_altered_is_refused_or_compiles_in_both_classes() {
+    let whole = wasm(FLOATS);
+    for at in 0..whole.len() {
+        for bit in 0..8 {
+            let mut altered = whole.clone();
+            altered[at] ^= 1 << bit;
+            if inspect(&altered).is_ok() {
+                for class in [Class::Pinned, Class::Portable] {
+                    engine(class).compile(&altered).unwrap();
+                }
             }
         }
     }

@@ -67,16 +67,17 @@ fn computing(float: &str) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    /// Only the bits of NaNs may differ between the classes; fuel and everything else is one.
+    /// Only the bits of NaNs may differ between the classes, and the fuel of making those canonical.
     #[test]
-    fn the_classes_differ_in_nothing_but_the_bits_of_nans(float in float(), a: u64, b: u64) {
+    fn the_classes_differ_in_nothing_but_the_bits_of_nans_and_the_fuel_of_making_those_one(float in float(), a: u64, b: u64) {
         let program = wasm(&computing(&float));
         let input = [a.to_le_bytes(), b.to_le_bytes()].concat();
         let [pinned, portable] = [Class::Pinned, Class::Portable].map(|class| run(class, &program, &input));
         prop_assert_eq!(pinned.exit, Exit::Success);
         let [x, y] = [&pinned, &portable].map(|outcome| f64::from_le_bytes(outcome.output[..].try_into().unwrap()));
         prop_assert!(x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan()), "{} {}", x, y);
-        prop_assert_eq!(pinned.fuel_used, portable.fuel_used);
+        let more = portable.fuel_used.checked_sub(pinned.fuel_used);
+        prop_assert!(more.is_some_and(|more| more % CANONICAL_FUEL == 0), "{:?}", more);
     }
 }
 
@@ -95,6 +96,49 @@ proptest! {
 }
 
 const CANONICAL_NAN: u64 = 0x7ff8_0000_0000_0000;
+
+/// What it costs to make a value canonical: as many instructions.
+const CANONICAL_FUEL: u64 = 6;
+
+#[test]
+fn making_a_value_canonical_costs_fuel_each_time_and_all_else_costs_the_same_in_both_classes() {
+    let loops = |body: &str| {
+        module(&format!(
+            r#"(func (export "_start") (local $n i32) (local $sum f64) (local $v v128)
+                (loop $next
+                    {body}
+                    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                    (br_if $next (i32.lt_u (local.get $n) (i32.const 1000)))))"#
+        ))
+    };
+    let sum = "(f64.add (local.get $sum) (f64.mul (local.get $sum) (f64.const 3)))";
+    for (body, times) in [
+        (
+            "(i64.store (i32.const 0) (i64.load (i32.const 8)))".to_owned(),
+            0,
+        ),
+        (
+            "(f64.store (i32.const 0) (f64.load (i32.const 8)))".to_owned(),
+            0,
+        ),
+        (format!("(local.set $sum {sum})"), 0),
+        (
+            format!("(f64.store (i32.const 0) (f64.mul {sum} {sum}))"),
+            1,
+        ),
+        (
+            "(v128.store (i32.const 0) (local.tee $v (f32x4.add (local.get $v) (local.get $v))))"
+                .to_owned(),
+            1,
+        ),
+    ] {
+        let program = wasm(&loops(&body));
+        let [pinned, portable] =
+            [Class::Pinned, Class::Portable].map(|class| run(class, &program, b""));
+        let more = 1_000 * times * CANONICAL_FUEL;
+        assert_eq!(portable.fuel_used, pinned.fuel_used + more, "{body}");
+    }
+}
 
 #[test]
 fn nans_that_were_computed_are_canonical_in_the_portable_class() {

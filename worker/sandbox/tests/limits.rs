@@ -287,6 +287,55 @@ fn endless_recursion_overflows_the_stack_at_the_same_call_in_both_classes() {
     }
 }
 
+/// Calls itself without end with `floats` computed values that are there before and after, each of which is seen
+/// and so made canonical in the portable class.
+fn recursing_on_floats(ty: &str, floats: usize) -> String {
+    let list = |of: &dyn Fn(usize) -> String| (0..floats).map(of).collect::<String>();
+    let set =
+        list(&|index| format!("(local.set $v{index} ({ty}.add (local.get $x) (local.get $x)))"));
+    let keep = list(&|index| {
+        let again = format!(
+            "({ty}.mul (local.get $v{index}) (local.get $v{}))",
+            (index + 1) % floats
+        );
+        format!("(local.set $v{index} {again})")
+    });
+    let store = list(&|index| {
+        let kind = if ty.contains('x') { "v128" } else { ty };
+        format!(
+            "({kind}.store (i32.const {}) (local.get $v{index}))",
+            16 * index
+        )
+    });
+    let kind = if ty.contains('x') { "v128" } else { ty };
+    let locals = list(&|index| format!("(local $v{index} {kind})"));
+    module(&format!(
+        r#"(func $deeper (param $x {kind}) (result {kind}) {locals}
+            {set} {keep} {store}
+            (call $deeper (local.get $v0)) {store} {keep} {store} (local.get $v0) {ty}.add)
+        (func (export "_start") (drop (call $deeper ({kind}.load (i32.const 0)))))"#
+    ))
+}
+
+#[test]
+fn endless_recursion_on_floats_overflows_the_counted_stack_before_the_machine_s() {
+    for ty in ["f32", "f64", "f32x4", "f64x2"] {
+        for floats in [1, 4, 12] {
+            let program = wasm(&recursing_on_floats(ty, floats));
+            for class in [Class::Pinned, Class::Portable] {
+                let program = engine(class).compile(&program).unwrap();
+                let outcome = program.run(&invocation(b""), &limits(), &Cancel::new());
+                let exit = outcome.unwrap().exit;
+                assert_eq!(
+                    exit,
+                    Exit::Trap(TrapKind::StackOverflow),
+                    "{class:?} {ty} {floats}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn recursion_within_the_stack_gives_back_what_it_took() {
     // A hundred times as many calls as fit at once, but never more than a hundred deep.

@@ -218,3 +218,78 @@ fn a_rust_program_runs_unchanged_and_its_panic_is_seen() {
     assert!(matches!(outcome.exit, Exit::Trap(_)), "{}", outcome.exit);
     assert!(String::from_utf8_lossy(&outcome.diagnostics).contains("as asked"));
 }
+
+const FLOATS_PROGRAM: &str = r#"
+use std::io::{Read, Write};
+
+#[derive(Clone, Copy)]
+struct Body { place: [f64; 3], speed: [f64; 3], mass: f64 }
+
+/// Lets bodies fall towards each other. Two of them are at one place, so that soon there are NaNs.
+fn fall(bodies: &mut [Body], steps: u32) -> f64 {
+    let mut nearest = f64::INFINITY;
+    for _ in 0..steps {
+        for one in 0..bodies.len() {
+            for other in 0..bodies.len() {
+                if one == other { continue }
+                let away: [f64; 3] = std::array::from_fn(|axis| bodies[other].place[axis] - bodies[one].place[axis]);
+                let far = away.iter().map(|way| way * way).sum::<f64>().sqrt();
+                nearest = nearest.min(far);
+                for axis in 0..3 {
+                    bodies[one].speed[axis] += away[axis] * bodies[other].mass / far.powi(3) * 0.01;
+                }
+            }
+        }
+        for body in bodies.iter_mut() {
+            for axis in 0..3 { body.place[axis] += body.speed[axis] * 0.01 }
+        }
+    }
+    nearest
+}
+
+fn main() {
+    let mut seed = Vec::new();
+    std::io::stdin().read_to_end(&mut seed).unwrap();
+    let number = |at: usize| f64::from(seed[at % seed.len()]) - 100.0;
+    let body = |at: usize| Body { place: [number(at), number(at + 1), number(at + 2)], speed: [0.0; 3], mass: number(at + 3) };
+    let mut bodies: Vec<Body> = (0..8).map(body).collect();
+    let mut out = std::io::stdout().lock();
+    for round in 0..4 {
+        if round == 2 { bodies[3].place = bodies[2].place }
+        let nearest = fall(&mut bodies, 20);
+        for body in &bodies {
+            // Numbers as their bits, and NaNs as no more than that.
+            for value in body.place.iter().chain(&body.speed).chain([&nearest]) {
+                let narrow = (*value as f32).sin();
+                writeln!(out, "{value:?} {narrow:?} {} {}", value.max(0.5).floor() as i64, value.total_cmp(&1.0) as i32 * value.is_finite() as i32).unwrap();
+            }
+        }
+    }
+}
+"#;
+
+#[test]
+fn a_rust_program_of_floats_says_the_same_in_both_classes_and_costs_more_in_the_portable_one() {
+    let Some(program) = build_rust("fall.rs", FLOATS_PROGRAM) else {
+        return;
+    };
+    let [pinned, portable] = [Class::Pinned, Class::Portable].map(|class| {
+        let program = engine(class).compile(&program).unwrap();
+        let run = program.run(
+            &invocation(b"some bodies in space"),
+            &limits(),
+            &Cancel::new(),
+        );
+        run.unwrap()
+    });
+    assert_eq!(pinned.exit, Exit::Success);
+    let text = String::from_utf8(pinned.output.clone()).unwrap();
+    assert!(
+        text.lines().any(|line| line.starts_with("NaN NaN")),
+        "{text}"
+    );
+    assert!(text.lines().any(|line| !line.starts_with("NaN")), "{text}");
+    assert_eq!(text, String::from_utf8(portable.output).unwrap());
+    let more = portable.fuel_used.checked_sub(pinned.fuel_used).unwrap();
+    assert!(more > 0 && more % 6 == 0, "{more}");
+}

@@ -341,7 +341,9 @@ fn of_class(class: Class) -> &'static str {
         Class::Pinned => {
             "class pinned: only on x86-64 devices, all of which run the same machine code"
         }
-        Class::Portable => "class portable: on any device; arithmetic with fractions takes longer",
+        Class::Portable => {
+            "class portable: on any device; arithmetic with fractions takes more fuel"
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! A metered program must do exactly what it did before.
 
+mod floats;
+mod maker;
+
 use super::*;
 use crate::inspect::survey;
 use proptest::prelude::*;
@@ -50,7 +53,7 @@ fn observe(program: &[u8], exports: &[&str]) -> (Option<Trap>, Vec<i64>, Vec<u8>
 /// Compares a program with itself metered, and checks that the stack was given back.
 fn same(text: &str, exports: &[&str]) {
     let program = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let metered = instrument(&program, &survey(&program).unwrap()).unwrap();
+    let metered = instrument(&program, &survey(&program).unwrap(), Class::Pinned).unwrap();
     let plain = observe(&program, exports);
     assert_eq!(plain, observe(&metered, exports), "{text}");
     if plain.0.is_none() {
@@ -149,7 +152,7 @@ fn counts_written_in_more_bytes_than_they_need_are_read_as_they_are() {
     let mut longer = program[..at].to_vec();
     longer.extend([6, 8, 0x81, 0x80, 0x00]);
     longer.extend_from_slice(&program[at + 3..]);
-    let metered = instrument(&longer, &survey(&longer).unwrap()).unwrap();
+    let metered = instrument(&longer, &survey(&longer).unwrap(), Class::Pinned).unwrap();
     assert_eq!(
         observe(&metered, &[STACK_EXPORT]).1,
         [i64::from(STACK_BYTES)]
@@ -159,7 +162,7 @@ fn counts_written_in_more_bytes_than_they_need_are_read_as_they_are() {
 #[test]
 fn what_is_added_has_the_types_it_is_said_to_have() {
     let program = wat::parse_str(r#"(module (func (export "_start")))"#).unwrap();
-    let metered = instrument(&program, &survey(&program).unwrap()).unwrap();
+    let metered = instrument(&program, &survey(&program).unwrap(), Class::Pinned).unwrap();
     let module = Module::from_binary(&Engine::default(), &metered).unwrap();
     assert!(matches!(
         module.get_export(STACK_EXPORT),
