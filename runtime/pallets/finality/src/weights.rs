@@ -1,7 +1,7 @@
 //! What the calls of `quern_finality` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-27 with 50 steps and 20 repeats, on: AMD EPYC.
+//! 2026-11-30 with 10 steps and 10 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -26,8 +26,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Finality::Claims` (r:1 w:1)
 	/// Proof: `Finality::Claims` (`max_values`: Some(1), `max_size`: Some(4610), added: 5105, mode: `MaxEncodedLen`)
 	fn claim() -> Weight {
-		// At least 30_064_000 picoseconds.
-		Weight::from_parts(31_787_000, 10371)
+		// At least 39_268_000 picoseconds.
+		Weight::from_parts(42_433_000, 10371)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -36,7 +36,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn claim() -> Weight {
-		Weight::from_parts(31_787_000, 10371)
+		Weight::from_parts(42_433_000, 10371)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(3_u64))
 	}

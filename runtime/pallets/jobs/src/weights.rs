@@ -1,13 +1,7 @@
 //! What the calls of `quern_jobs` cost.
 //!
-//! Written by `cargo xtask weights` from the pallet's benchmarks. Measured on 2026-11-27 with 50 steps and
-//! 20 repeats, on: AMD EPYC. `settle`, `finalise` and `strike` were measured without what they read and
-//! write of `Jobs::Exposures`, and `settle` without the bond that it reads; that is added. `finalise` was
-//! measured without `c`, with the coordinator alone paid of the operators, and without reading `Jobs::Groups`:
-//! the group is added, and each of those who are paid is reckoned like a payee, though one of them is in what
-//! was measured. `draw_coordinators` was measured without `Jobs::DrawnLately`, whose one write is added, and
-//! `seed_lanes` is not measured: for each job it takes a hash of two blocks and a group that is decoded and
-//! encoded, less than a tenth of what a draw takes, and a fourth is reckoned.
+//! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
+//! 2026-11-30 with 10 steps and 10 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -44,7 +38,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:128 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
 	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:256 w:256)
@@ -61,10 +55,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::DrawnLately` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn draw_coordinators(n: u32, ) -> Weight {
-		// At least 569_580_000 picoseconds.
-		Weight::from_parts(544_575_015, 408030)
-			// Standard error: 304_186
-			.saturating_add(Weight::from_parts(43_949_624, 0).saturating_mul(n.into()))
+		// At least 727_343_000 picoseconds.
+		Weight::from_parts(353_039_534, 408030)
+			// Standard error: 1_326_995
+			.saturating_add(Weight::from_parts(60_898_696, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(140_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
@@ -81,8 +75,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn seed_lanes(n: u32, ) -> Weight {
-		Weight::from_parts(10_000_000, 12198)
-			.saturating_add(Weight::from_parts(11_000_000, 0).saturating_mul(n.into()))
+		// At least 27_821_000 picoseconds.
+		Weight::from_parts(15_085_406, 9679)
+			// Standard error: 11_384
+			.saturating_add(Weight::from_parts(8_219_546, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
@@ -94,7 +90,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::CurrentPrices` (r:1 w:0)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
@@ -106,14 +102,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsOf` (r:0 w:1)
 	/// Proof: `Jobs::JobsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn submit() -> Weight {
-		// At least 108_532_000 picoseconds.
-		Weight::from_parts(126_649_000, 17871)
+		// At least 161_931_000 picoseconds.
+		Weight::from_parts(177_894_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(10_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -127,6 +123,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Exposures` (r:1 w:1)
+	/// Proof: `Jobs::Exposures` (`max_values`: None, `max_size`: Some(80), added: 2555, mode: `MaxEncodedLen`)
+	/// Storage: `Roster::Bonds` (r:1 w:0)
+	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
 	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::PendingOf` (r:1 w:1)
@@ -145,12 +145,14 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `d` from 0 to 512.
 	/// `c` from 1 to 7.
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
-		// At least 149_533_000 picoseconds.
-		Weight::from_parts(109_976_593, 11707)
-			// Standard error: 6_093
-			.saturating_add(Weight::from_parts(89_450, 0).saturating_mul(d.into()))
-			// Standard error: 471_558
-			.saturating_add(Weight::from_parts(36_679_916, 0).saturating_mul(c.into()))
+		// At least 240_839_000 picoseconds.
+		Weight::from_parts(174_396_858, 11707)
+			// Standard error: 18_399
+			.saturating_add(Weight::from_parts(125_175, 0).saturating_mul(p.into()))
+			// Standard error: 9_206
+			.saturating_add(Weight::from_parts(117_145, 0).saturating_mul(d.into()))
+			// Standard error: 737_334
+			.saturating_add(Weight::from_parts(41_116_775, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(11_u64))
 			.saturating_add(T::DbWeight::get().writes(9_u64))
 	}
@@ -164,22 +166,24 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
 	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(536), added: 3011, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Groups` (r:1 w:1)
+	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Exposures` (r:1 w:1)
+	/// Proof: `Jobs::Exposures` (`max_values`: None, `max_size`: Some(80), added: 2555, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:265 w:265)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Devices` (r:512 w:0)
-	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(174), added: 2649, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(182), added: 2657, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::RetiredDevices` (r:512 w:512)
-	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(108), added: 2583, mode: `MaxEncodedLen`)
+	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(116), added: 2591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Batches` (r:1 w:1)
 	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
 	/// Proof: `Jobs::OpenJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
-	/// Storage: `Jobs::Groups` (r:1 w:1)
-	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
@@ -190,13 +194,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `d` from 0 to 512.
 	/// `c` from 1 to 7.
 	fn finalise(p: u32, d: u32, c: u32, ) -> Weight {
-		// At least 4_229_108_000 picoseconds.
-		Weight::from_parts(850_199_384, 48683)
-			// Standard error: 407_532
-			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(p.into()))
-			// Standard error: 203_958
-			.saturating_add(Weight::from_parts(7_266_258, 0).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(c.into()))
+		// At least 5_655_057_000 picoseconds.
+		Weight::from_parts(6_553_647_107, 48683)
+			// Standard error: 3_061_192
+			.saturating_add(Weight::from_parts(46_932_424, 0).saturating_mul(p.into()))
+			// Standard error: 1_531_692
+			.saturating_add(Weight::from_parts(10_132_633, 0).saturating_mul(d.into()))
 			.saturating_add(T::DbWeight::get().reads(13_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
@@ -205,9 +208,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(d.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(c.into())))
-			.saturating_add(Weight::from_parts(0, 2649).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(c.into()))
+			.saturating_add(Weight::from_parts(0, 2657).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
 	/// Storage: `Finality::Clock` (r:1 w:0)
 	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
@@ -218,8 +221,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::Pending` (r:1 w:0)
 	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
 	fn look_for_due() -> Weight {
-		// At least 27_481_000 picoseconds.
-		Weight::from_parts(29_584_000, 48683)
+		// At least 57_125_000 picoseconds.
+		Weight::from_parts(74_571_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
@@ -237,9 +240,11 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:1 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Batches` (r:256 w:256)
 	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Exposures` (r:1 w:1)
+	/// Proof: `Jobs::Exposures` (`max_values`: None, `max_size`: Some(80), added: 2555, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
 	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
@@ -252,13 +257,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// `b` from 1 to 256.
 	fn strike(b: u32, ) -> Weight {
-		// At least 115_091_000 picoseconds.
-		Weight::from_parts(83_914_656, 11707)
-			// Standard error: 200_202
-			.saturating_add(Weight::from_parts(21_944_069, 0).saturating_mul(b.into()))
-			.saturating_add(T::DbWeight::get().reads(16_u64))
+		// At least 196_012_000 picoseconds.
+		Weight::from_parts(133_546_150, 11707)
+			// Standard error: 301_405
+			.saturating_add(Weight::from_parts(30_356_506, 0).saturating_mul(b.into()))
+			.saturating_add(T::DbWeight::get().reads(10_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(T::DbWeight::get().writes(15_u64))
+			.saturating_add(T::DbWeight::get().writes(9_u64))
 			.saturating_add(T::DbWeight::get().writes((3_u64).saturating_mul(b.into())))
 			.saturating_add(Weight::from_parts(0, 47693).saturating_mul(b.into()))
 	}
@@ -269,8 +274,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::DueJobs` (r:0 w:1)
 	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	fn keep_open() -> Weight {
-		// At least 13_400_000 picoseconds.
-		Weight::from_parts(14_932_000, 5563)
+		// At least 18_167_000 picoseconds.
+		Weight::from_parts(21_712_000, 5563)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -281,7 +286,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:1 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(69), added: 564, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Groups` (r:1 w:1)
 	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
@@ -289,8 +294,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:2)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn take_over() -> Weight {
-		// At least 51_597_000 picoseconds.
-		Weight::from_parts(57_155_000, 5583)
+		// At least 81_562_000 picoseconds.
+		Weight::from_parts(101_881_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -307,7 +312,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
@@ -316,10 +321,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// `c` from 1 to 7.
 	fn close_failed(c: u32, ) -> Weight {
-		// At least 122_012_000 picoseconds.
-		Weight::from_parts(104_521_717, 11707)
-			// Standard error: 158_556
-			.saturating_add(Weight::from_parts(34_330_217, 0).saturating_mul(c.into()))
+		// At least 165_777_000 picoseconds.
+		Weight::from_parts(168_388_595, 11707)
+			// Standard error: 453_258
+			.saturating_add(Weight::from_parts(45_244_101, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -328,7 +333,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
@@ -340,16 +345,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn cancel_awaiting() -> Weight {
-		// At least 79_468_000 picoseconds.
-		Weight::from_parts(103_164_000, 17871)
+		// At least 121_120_000 picoseconds.
+		Weight::from_parts(147_330_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
 	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(536), added: 3011, mode: `MaxEncodedLen`)
 	fn cancel_running() -> Weight {
-		// At least 16_835_000 picoseconds.
-		Weight::from_parts(21_051_000, 4000)
+		// At least 28_532_000 picoseconds.
+		Weight::from_parts(40_870_000, 4001)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -358,7 +363,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Awaiting` (r:1 w:1)
@@ -370,8 +375,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn refund_awaiting() -> Weight {
-		// At least 82_162_000 picoseconds.
-		Weight::from_parts(100_720_000, 17871)
+		// At least 117_224_000 picoseconds.
+		Weight::from_parts(133_058_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -380,7 +385,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Totals` (r:1 w:1)
 	/// Proof: `Jobs::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::OpenJobs` (r:1 w:1)
@@ -392,16 +397,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn refund_running() -> Weight {
-		// At least 62_543_000 picoseconds.
-		Weight::from_parts(79_970_000, 4000)
+		// At least 88_472_000 picoseconds.
+		Weight::from_parts(106_508_000, 4001)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::CurrentPrices` (r:0 w:1)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	fn set_prices() -> Weight {
-		// At least 4_016_000 picoseconds.
-		Weight::from_parts(4_457_000, 0)
+		// At least 5_738_000 picoseconds.
+		Weight::from_parts(6_399_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 }
@@ -409,8 +414,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(544_575_015, 408030)
-			.saturating_add(Weight::from_parts(43_949_624, 0).saturating_mul(n.into()))
+		Weight::from_parts(353_039_534, 408030)
+			.saturating_add(Weight::from_parts(60_898_696, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(140_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
@@ -418,8 +423,8 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 3011).saturating_mul(n.into()))
 	}
 	fn seed_lanes(n: u32, ) -> Weight {
-		Weight::from_parts(10_000_000, 12198)
-			.saturating_add(Weight::from_parts(11_000_000, 0).saturating_mul(n.into()))
+		Weight::from_parts(15_085_406, 9679)
+			.saturating_add(Weight::from_parts(8_219_546, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
@@ -427,22 +432,22 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 3017).saturating_mul(n.into()))
 	}
 	fn submit() -> Weight {
-		Weight::from_parts(126_649_000, 17871)
+		Weight::from_parts(177_894_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(10_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
-		Weight::from_parts(109_976_593, 11707)
-			.saturating_add(Weight::from_parts(89_450, 0).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(36_679_916, 0).saturating_mul(c.into()))
+		Weight::from_parts(174_396_858, 11707)
+			.saturating_add(Weight::from_parts(125_175, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(117_145, 0).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(41_116_775, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(11_u64))
 			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
 	fn finalise(p: u32, d: u32, c: u32, ) -> Weight {
-		Weight::from_parts(850_199_384, 48683)
-			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(7_266_258, 0).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(33_585_077, 0).saturating_mul(c.into()))
+		Weight::from_parts(6_553_647_107, 48683)
+			.saturating_add(Weight::from_parts(46_932_424, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(10_132_633, 0).saturating_mul(d.into()))
 			.saturating_add(RocksDbWeight::get().reads(13_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
@@ -451,61 +456,61 @@ impl WeightInfo for () {
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(d.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(c.into())))
-			.saturating_add(Weight::from_parts(0, 2649).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(c.into()))
+			.saturating_add(Weight::from_parts(0, 2657).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
 	fn look_for_due() -> Weight {
-		Weight::from_parts(29_584_000, 48683)
+		Weight::from_parts(74_571_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 	}
 	fn strike(b: u32, ) -> Weight {
-		Weight::from_parts(83_914_656, 11707)
-			.saturating_add(Weight::from_parts(21_944_069, 0).saturating_mul(b.into()))
-			.saturating_add(RocksDbWeight::get().reads(16_u64))
+		Weight::from_parts(133_546_150, 11707)
+			.saturating_add(Weight::from_parts(30_356_506, 0).saturating_mul(b.into()))
+			.saturating_add(RocksDbWeight::get().reads(10_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
-			.saturating_add(RocksDbWeight::get().writes(15_u64))
+			.saturating_add(RocksDbWeight::get().writes(9_u64))
 			.saturating_add(RocksDbWeight::get().writes((3_u64).saturating_mul(b.into())))
 			.saturating_add(Weight::from_parts(0, 47693).saturating_mul(b.into()))
 	}
 	fn keep_open() -> Weight {
-		Weight::from_parts(14_932_000, 5563)
+		Weight::from_parts(21_712_000, 5563)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn take_over() -> Weight {
-		Weight::from_parts(57_155_000, 5583)
+		Weight::from_parts(101_881_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn close_failed(c: u32, ) -> Weight {
-		Weight::from_parts(104_521_717, 11707)
-			.saturating_add(Weight::from_parts(34_330_217, 0).saturating_mul(c.into()))
+		Weight::from_parts(168_388_595, 11707)
+			.saturating_add(Weight::from_parts(45_244_101, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_awaiting() -> Weight {
-		Weight::from_parts(103_164_000, 17871)
+		Weight::from_parts(147_330_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_running() -> Weight {
-		Weight::from_parts(21_051_000, 4000)
+		Weight::from_parts(40_870_000, 4001)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn refund_awaiting() -> Weight {
-		Weight::from_parts(100_720_000, 17871)
+		Weight::from_parts(133_058_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn refund_running() -> Weight {
-		Weight::from_parts(79_970_000, 4000)
+		Weight::from_parts(106_508_000, 4001)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn set_prices() -> Weight {
-		Weight::from_parts(4_457_000, 0)
+		Weight::from_parts(6_399_000, 0)
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 }

@@ -1,8 +1,7 @@
 //! What the calls of `quern_roster` cost.
 //!
-//! Written by `cargo xtask weights` from the pallet's benchmarks. Measured on 2026-11-27 with 50 steps and
-//! 20 repeats, on: AMD EPYC. `withdraw_unbonded` was measured without what it reads of `Jobs::Exposures`,
-//! which is added.
+//! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
+//! 2026-11-30 with 10 steps and 10 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -33,8 +32,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Masternodes` (r:1 w:1)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	fn add_masternode() -> Weight {
-		// At least 10_335_000 picoseconds.
-		Weight::from_parts(11_417_000, 5583)
+		// At least 15_192_000 picoseconds.
+		Weight::from_parts(16_685_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -45,8 +44,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::PublishedEndpoints` (r:0 w:1)
 	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
 	fn remove_masternode() -> Weight {
-		// At least 16_114_000 picoseconds.
-		Weight::from_parts(18_037_000, 5583)
+		// At least 23_695_000 picoseconds.
+		Weight::from_parts(27_400_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -57,8 +56,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::PublishedEndpoints` (r:0 w:1)
 	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
 	fn publish_endpoints() -> Weight {
-		// At least 20_120_000 picoseconds.
-		Weight::from_parts(22_173_000, 5583)
+		// At least 28_923_000 picoseconds.
+		Weight::from_parts(32_989_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -69,8 +68,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForBannedAccounts` (r:1 w:1)
 	/// Proof: `Roster::CounterForBannedAccounts` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn ban() -> Weight {
-		// At least 14_231_000 picoseconds.
-		Weight::from_parts(15_413_000, 5583)
+		// At least 19_339_000 picoseconds.
+		Weight::from_parts(21_051_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -79,8 +78,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForBannedAccounts` (r:1 w:1)
 	/// Proof: `Roster::CounterForBannedAccounts` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn lift_ban() -> Weight {
-		// At least 10_035_000 picoseconds.
-		Weight::from_parts(10_806_000, 3513)
+		// At least 12_930_000 picoseconds.
+		Weight::from_parts(14_291_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -89,8 +88,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForVerifiedDevices` (r:1 w:1)
 	/// Proof: `Roster::CounterForVerifiedDevices` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn verify_device() -> Weight {
-		// At least 10_185_000 picoseconds.
-		Weight::from_parts(10_997_000, 3513)
+		// At least 13_540_000 picoseconds.
+		Weight::from_parts(14_772_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -99,44 +98,46 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForVerifiedDevices` (r:1 w:1)
 	/// Proof: `Roster::CounterForVerifiedDevices` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn unverify_device() -> Weight {
-		// At least 9_915_000 picoseconds.
-		Weight::from_parts(10_736_000, 3513)
+		// At least 12_879_000 picoseconds.
+		Weight::from_parts(13_981_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Bonds` (r:1 w:1)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::TotalBonded` (r:1 w:1)
 	/// Proof: `Roster::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn bond() -> Weight {
-		// At least 52_017_000 picoseconds.
-		Weight::from_parts(54_742_000, 4170)
+		// At least 67_530_000 picoseconds.
+		Weight::from_parts(70_985_000, 4170)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Roster::Bonds` (r:1 w:1)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	fn unbond() -> Weight {
-		// At least 11_487_000 picoseconds.
-		Weight::from_parts(12_348_000, 4170)
+		// At least 15_594_000 picoseconds.
+		Weight::from_parts(16_985_000, 4170)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `Roster::Bonds` (r:1 w:1)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
+	/// Storage: `Jobs::Exposures` (r:1 w:0)
+	/// Proof: `Jobs::Exposures` (`max_values`: None, `max_size`: Some(80), added: 2555, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::TotalBonded` (r:1 w:1)
 	/// Proof: `Roster::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn withdraw_unbonded() -> Weight {
-		// At least 46_269_000 picoseconds.
-		Weight::from_parts(49_394_000, 4170)
+		// At least 67_251_000 picoseconds.
+		Weight::from_parts(71_086_000, 4170)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -145,12 +146,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::TotalBonded` (r:1 w:1)
 	/// Proof: `Roster::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:2 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	fn slash() -> Weight {
-		// At least 66_199_000 picoseconds.
-		Weight::from_parts(69_694_000, 6196)
+		// At least 83_754_000 picoseconds.
+		Weight::from_parts(87_310_000, 6196)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -159,57 +160,57 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn add_masternode() -> Weight {
-		Weight::from_parts(11_417_000, 5583)
+		Weight::from_parts(16_685_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn remove_masternode() -> Weight {
-		Weight::from_parts(18_037_000, 5583)
+		Weight::from_parts(27_400_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(3_u64))
 	}
 	fn publish_endpoints() -> Weight {
-		Weight::from_parts(22_173_000, 5583)
+		Weight::from_parts(32_989_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn ban() -> Weight {
-		Weight::from_parts(15_413_000, 5583)
+		Weight::from_parts(21_051_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn lift_ban() -> Weight {
-		Weight::from_parts(10_806_000, 3513)
+		Weight::from_parts(14_291_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn verify_device() -> Weight {
-		Weight::from_parts(10_997_000, 3513)
+		Weight::from_parts(14_772_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn unverify_device() -> Weight {
-		Weight::from_parts(10_736_000, 3513)
+		Weight::from_parts(13_981_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn bond() -> Weight {
-		Weight::from_parts(54_742_000, 4170)
+		Weight::from_parts(70_985_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn unbond() -> Weight {
-		Weight::from_parts(12_348_000, 4170)
+		Weight::from_parts(16_985_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn withdraw_unbonded() -> Weight {
-		Weight::from_parts(49_394_000, 4170)
+		Weight::from_parts(71_086_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn slash() -> Weight {
-		Weight::from_parts(69_694_000, 6196)
+		Weight::from_parts(87_310_000, 6196)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
