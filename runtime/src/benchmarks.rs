@@ -8,7 +8,7 @@ use crate::{
 use alloc::{string::String, vec::Vec};
 use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
 use frame_support::traits::{
-    StorageInfo, StorageInfoTrait, WhitelistedStorageKeys,
+    Get, StorageInfo, StorageInfoTrait, WhitelistedStorageKeys,
     fungible::{Unbalanced, hold::Mutate as _},
     tokens::Precision,
 };
@@ -152,9 +152,9 @@ fn stage_batch(id: &JobId, job: &mut Job, batch: BatchFacts, group: &Group) {
     quern_jobs::DueJobs::<Runtime>::insert(DUE.to_be_bytes(), id, ());
 }
 
-/// A device of an account with a bond.
+/// A device of an account with a bond, which is enough for it.
 pub(crate) fn register(device: DeviceId, account: AccountId, bond: Amount) {
-    stage_worker(&account, bond);
+    stage_worker(&account, bond.max(BondPerDevice::get()));
     let known = Device::new(
         account.clone(),
         Default::default(),
