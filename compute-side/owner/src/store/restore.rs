@@ -87,7 +87,7 @@ pub enum StoreRestoreError {
 }
 
 /// Restores a folder of any pieces that are enough. Each is held to its root before it is used; shards that are
-/// lost are made again in `scratch`, stripe by stripe, and go when they were read.
+/// lost are made again in `scratch`, stripe by stripe, and go when the stripe was read.
 pub fn restore<P: Pieces + ?Sized>(
     (genesis, contract): (GenesisHash, ContractId),
     list: &PieceList,
@@ -114,6 +114,9 @@ pub fn restore<P: Pieces + ?Sized>(
             let archive = plaintext.by_ref().take(u64::from_le_bytes(length));
             archive::restore(archive, into, existing)
         });
+    // Behind the archive there are zeros, which nobody reads; nor does anybody behind an error.
+    plaintext.open = None;
+    plaintext.drop_made()?;
     // A reader says only that it failed; why, is kept.
     match plaintext.fault.take() {
         Some(fault) => Err(fault),
@@ -150,8 +153,8 @@ impl<'a, P: Pieces + ?Sized> Shards<'a, P> {
         Ok(copied == entry.bytes && hashed.finish().root() == entry.chunk_root)
     }
 
-    /// Looks at a stripe's pieces, as far as needed, and makes its lost shards again.
-    fn complete(&self, number: u32) -> Result<(), StoreRestoreError> {
+    /// Looks at a stripe's pieces, as far as needed, and makes its lost shards again. Tells which these are.
+    fn complete(&self, number: u32) -> Result<Vec<u32>, StoreRestoreError> {
         let shards = self.plan.shards_of(number);
         let (needed, pieces) = (shards.len(), self.plan.pieces_of(number));
         let entries = self.list.entries();
@@ -178,7 +181,7 @@ impl<'a, P: Pieces + ?Sized> Shards<'a, P> {
         }
         let lost: Vec<usize> = (0..needed).filter(|place| !good.contains(place)).collect();
         let Some(stripe) = self.plan.stripe(number)?.filter(|_| !lost.is_empty()) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let held = good.iter().map(|place| {
             let piece = pieces.clone().nth(*place).unwrap_or_default();
@@ -201,7 +204,9 @@ impl<'a, P: Pieces + ?Sized> Shards<'a, P> {
             })
         });
         let made = made.collect::<Result<Vec<_>, FolderError>>()?;
-        Ok(restore_into(&stripe, held, made)?)
+        restore_into(&stripe, held, made)?;
+        let shard = |place: usize| shards.clone().nth(place);
+        Ok(lost.into_iter().filter_map(shard).collect())
     }
 
     /// Where a shard is that was made again.
@@ -209,36 +214,29 @@ impl<'a, P: Pieces + ?Sized> Shards<'a, P> {
         self.scratch.join(format!("shard-{shard}"))
     }
 
-    fn opener(&self, shard: u32) -> Result<OpenShard<'a>, StoreRestoreError> {
+    fn opener(&self, shard: u32, is_made: bool) -> Result<OpenShard<'a>, StoreRestoreError> {
         let piece = self.plan.piece_of(shard);
         let read = |source| StoreRestoreError::Read { piece, source };
-        let path = self.made(shard);
-        let (bytes, made): (Box<dyn Read + 'a>, _) = match File::open(&path) {
-            Ok(file) => (Box::new(BufReader::new(file)), Some(path)),
-            Err(_) => {
-                let bytes = self.pieces.open(piece).map_err(read)?;
-                let gone = || read(io::ErrorKind::NotFound.into());
-                (bytes.ok_or_else(gone)?, None)
-            }
+        let bytes: Box<dyn Read + 'a> = if is_made {
+            let path = self.made(shard);
+            Box::new(BufReader::new(File::open(&path).map_err(at(&path))?))
+        } else {
+            let bytes = self.pieces.open(piece).map_err(read)?;
+            let gone = || read(io::ErrorKind::NotFound.into());
+            bytes.ok_or_else(gone)?
         };
         let context = context(self.genesis, self.contract, &self.plan, shard);
         let key = self.key.shard_key(&self.contract, shard);
-        let opener = Opener::new(HashingReader::new(bytes), &key, &context)
+        let opener = Opener::new(bytes, &key, &context)
             .map_err(|source| StoreRestoreError::Open { shard, source })?;
-        Ok(OpenShard {
-            shard,
-            opener,
-            made,
-        })
+        Ok(OpenShard { shard, opener })
     }
 }
 
 /// A shard that is being read.
 struct OpenShard<'a> {
     shard: u32,
-    opener: Opener<HashingReader<Box<dyn Read + 'a>>>,
-    /// Where it is, if it was made again.
-    made: Option<PathBuf>,
+    opener: Opener<Box<dyn Read + 'a>>,
 }
 
 /// What the shards hold, one behind the other.
@@ -246,6 +244,8 @@ struct Plaintext<'a, P: ?Sized> {
     shards: &'a Shards<'a, P>,
     next: u32,
     open: Option<OpenShard<'a>>,
+    /// Shards of this stripe that were made again.
+    made: Vec<u32>,
     segment: Vec<u8>,
     at: usize,
     fault: Option<StoreRestoreError>,
@@ -257,10 +257,20 @@ impl<'a, P: Pieces + ?Sized> Plaintext<'a, P> {
             shards,
             next: 0,
             open: None,
+            made: Vec::new(),
             segment: Vec::new(),
             at: 0,
             fault: None,
         }
+    }
+
+    /// Removes the shards that were made again.
+    fn drop_made(&mut self) -> Result<(), FolderError> {
+        for shard in std::mem::take(&mut self.made) {
+            let path = self.shards.made(shard);
+            fs::remove_file(&path).map_err(at(&path))?;
+        }
+        Ok(())
     }
 
     /// Gets the next segment; false if that was all.
@@ -277,12 +287,7 @@ impl<'a, P: Pieces + ?Sized> Plaintext<'a, P> {
                     return Ok(true);
                 }
             }
-            if let Some(OpenShard {
-                made: Some(path), ..
-            }) = self.open.take()
-            {
-                fs::remove_file(&path).map_err(at(&path))?;
-            }
+            self.open = None;
             let plan = &self.shards.plan;
             if self.next == plan.shards() {
                 return Ok(false);
@@ -290,9 +295,11 @@ impl<'a, P: Pieces + ?Sized> Plaintext<'a, P> {
             let spot = plan.spot(plan.piece_of(self.next));
             let stripe = spot.map(|spot| spot.stripe).unwrap_or_default();
             if plan.shards_of(stripe).start == self.next {
-                self.shards.complete(stripe)?;
+                self.drop_made()?;
+                self.made = self.shards.complete(stripe)?;
             }
-            self.open = Some(self.shards.opener(self.next)?);
+            let is_made = self.made.contains(&self.next);
+            self.open = Some(self.shards.opener(self.next, is_made)?);
             self.next = self.next.saturating_add(1);
         }
     }

@@ -235,12 +235,13 @@ fn what_is_no_list_is_refused_by_what_is_wrong_with_it() {
         Err(ListError::TooLong { .. })
     ));
     // Without its last entry, and with a piece of another length.
-    let fewer = (1u8, *list.plan(), list.entries()[..5].to_vec());
+    let fewer = (1u8, *list.plan(), list.entries()[..3].to_vec());
     let fewer = codec::Encode::encode(&fewer);
     assert_eq!(
         PieceList::decode(&fewer),
-        Err(ListError::Entry { piece: 5 })
+        Err(ListError::Entry { piece: 3 })
     );
+    assert_eq!(list.plan().pieces(), 4);
     let mut entries = list.entries().to_vec();
     entries[2].bytes += 1;
     let longer = codec::Encode::encode(&(1u8, *list.plan(), entries));
