@@ -151,6 +151,7 @@ fn in_the_world_everything_happens_that_can() {
         "PayoutCompleted",
         "PayoutRequested",
         "PayoutReturned",
+        "PeriodPaid",
         "PurchaseRecorded",
         "Released",
         "Reserved",
