@@ -3,7 +3,7 @@
 
 use crate::{
     AllPalletsWithSystem, Balances, Bytechip, Custody, Disputes, Finality, Jobs, Params, Roster,
-    Runtime, Workforce,
+    Runtime, Workforce, configs::grid::BondPerDevice,
 };
 use alloc::{string::String, vec::Vec};
 use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
