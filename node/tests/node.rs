@@ -428,6 +428,8 @@ fn a_node_answers_for_the_chain() {
             "payouts": nothing,
             "masternode_bond": "1000000000000",
             "disputes": nothing,
+            "contracts": nothing,
+            "challenges": nothing,
         })
     );
     let totals = node.ask("quern_totals", json!([])).unwrap();
