@@ -6,7 +6,8 @@
 
 use crate::{
     coordinator::{ApiFailure, Coordinator},
-    folder::{FolderError, JobFolder, at},
+    folder::{FolderError, JobFolder},
+    private::at,
 };
 use jsonrpsee::core::client::Error as RpcError;
 use quern_jobs_api::{ApiError, Blob, JobsApiClient, TaskResult};

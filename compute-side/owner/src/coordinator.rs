@@ -1,8 +1,9 @@
 //! A job's coordinator, as its owner talks to it.
 
 use crate::{
-    folder::{FolderError, JobFolder, at},
+    folder::{FolderError, JobFolder},
     log::{FetchLogError, LogPart, fetch_log},
+    private::at,
 };
 use jsonrpsee::{
     core::client::{Error as RpcError, Subscription},

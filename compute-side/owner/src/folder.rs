@@ -15,7 +15,8 @@
 //!
 //! A folder is made under another name and gets its own when it is whole.
 
-use codec::{DecodeAll, Encode};
+use crate::private::{PrivateFolder, at};
+use codec::{Decode, DecodeAll, Encode};
 use quern_jobs_api::OwnerToken;
 use quern_primitives::{
     AccountId, Digest, GenesisHash, JobId, TaskIndex, group::Group, job::Submission,
@@ -26,12 +27,25 @@ use quern_shards::{
 };
 use std::{
     collections::BTreeSet,
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
-use zeroize::Zeroizing;
+
+/// The file with the job's key.
+const KEY: &str = "job.key";
+
+/// The file with what is submitted.
+const SUBMISSION: &str = "submission";
+
+/// The folder of sealed shards.
+const SHARDS: &str = "shards";
+
+/// The folder of results.
+const RESULTS: &str = "results";
+
+/// The folder of results in whose place others are.
+const REPLACED: &str = "replaced";
 
 /// The file with the job's masternodes.
 const GROUP: &str = "group";
@@ -76,13 +90,6 @@ pub enum FolderError {
     Manifest(#[from] OpenManifestError),
 }
 
-pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError + '_ {
-    move |source| FolderError::File {
-        path: path.to_owned(),
-        source,
-    }
-}
-
 /// What a job's owner accepts of wrong answers. The chain is told the agreement that follows from it, and not this.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AcceptedWrong {
@@ -95,47 +102,34 @@ pub struct AcceptedWrong {
 /// The folder of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobFolder {
-    path: PathBuf,
+    folder: PrivateFolder,
     job: JobId,
 }
 
 impl JobFolder {
     /// The folder of a job that was prepared below `jobs`.
     pub fn find(jobs: &Path, job: JobId) -> Result<Self, FolderError> {
-        let path = jobs.join(hex::encode(job.0));
-        match path.join("submission").is_file() {
-            true => Ok(Self { path, job }),
-            false => Err(FolderError::NoJob { path }),
-        }
+        let folder = PrivateFolder::find(jobs, job.0, SUBMISSION)
+            .map_err(|path| FolderError::NoJob { path })?;
+        Ok(Self { folder, job })
     }
 
     /// A new folder that is not whole yet.
     pub(crate) fn begin(jobs: &Path, job: JobId) -> Result<Self, FolderError> {
-        let path = jobs.join(format!("{}.part", hex::encode(job.0)));
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path.join("shards"))
-            .map_err(at(&path))?;
-        Ok(Self { path, job })
+        let folder = PrivateFolder::begin(jobs, job.0, SHARDS)?;
+        Ok(Self { folder, job })
     }
 
     /// The folder is whole: it gets its own name.
     pub(crate) fn finish(self, jobs: &Path) -> Result<Self, FolderError> {
-        let path = jobs.join(hex::encode(self.job.0));
-        fs::rename(&self.path, &path).map_err(at(&path))?;
-        File::open(jobs)
-            .and_then(|folder| folder.sync_all())
-            .map_err(at(jobs))?;
-        Ok(Self {
-            path,
-            job: self.job,
-        })
+        let Self { folder, job } = self;
+        let folder = folder.finish(jobs, job.0)?;
+        Ok(Self { folder, job })
     }
 
     /// Removes a folder that will never be whole, as far as that goes.
     pub(crate) fn discard(self) {
-        let _ = fs::remove_dir_all(&self.path);
+        self.folder.discard();
     }
 
     /// The job.
@@ -145,27 +139,27 @@ impl JobFolder {
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
     }
 
     /// The program.
     pub fn program(&self) -> PathBuf {
-        self.path.join("program.wasm")
+        self.path().join("program.wasm")
     }
 
     /// The sealed manifest.
     pub fn manifest_file(&self) -> PathBuf {
-        self.path.join("manifest")
+        self.path().join("manifest")
     }
 
     /// A sealed shard.
     pub fn shard(&self, task: TaskIndex) -> PathBuf {
-        self.path.join("shards").join(task.to_string())
+        self.path().join(SHARDS).join(task.to_string())
     }
 
     /// Where the results are that are here.
     pub fn results(&self) -> PathBuf {
-        self.path.join("results")
+        self.path().join(RESULTS)
     }
 
     /// The result of a task, if it is here: opened and checked.
@@ -175,23 +169,17 @@ impl JobFolder {
 
     /// Where the result of a task is that was accepted, if another one was put in its place.
     pub fn replaced(&self, task: TaskIndex) -> PathBuf {
-        self.path.join("replaced").join(task.to_string())
+        self.path().join(REPLACED).join(task.to_string())
     }
 
     /// What is or was submitted.
     pub fn submission(&self) -> Result<Submission, FolderError> {
-        let path = self.path.join("submission");
-        let bytes = fs::read(&path).map_err(at(&path))?;
-        Submission::decode_all(&mut &bytes[..]).map_err(|_| FolderError::Damaged { path })
+        self.folder.read(SUBMISSION, decoded)
     }
 
     /// The job's key.
     pub fn key(&self) -> Result<JobKey, FolderError> {
-        let path = self.path.join("job.key");
-        let text = Zeroizing::new(fs::read_to_string(&path).map_err(at(&path))?);
-        let mut bytes = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(text.trim(), &mut bytes[..])
-            .map_err(|_| FolderError::Damaged { path })?;
+        let bytes = self.folder.key(KEY)?;
         Ok(JobKey::from_bytes(*bytes))
     }
 
@@ -225,7 +213,7 @@ impl JobFolder {
 
     /// From now on the sealed shards stay when the coordinator has them.
     pub fn keep_uploads(&self) -> Result<(), FolderError> {
-        self.put(KEPT, &[])
+        self.folder.put(KEPT, &[])
     }
 
     /// Remembers what the owner accepts of wrong answers, so that the result can be held to it.
@@ -233,33 +221,28 @@ impl JobFolder {
         let AcceptedWrong { at_most, colluders } = accepted;
         let colluders = colluders.map(|colluders| format!(" {colluders}"));
         let text = format!("{at_most}{}\n", colluders.unwrap_or_default());
-        self.put_whole(WRONG_AT_MOST, text.as_bytes())
+        self.folder.put_whole(WRONG_AT_MOST, text.as_bytes())
     }
 
     /// What the owner accepts of wrong answers, if it said so.
     pub fn accepted_wrong(&self) -> Result<Option<AcceptedWrong>, FolderError> {
-        let path = self.path.join(WRONG_AT_MOST);
-        let Some(bytes) = read_if_there(&path)? else {
-            return Ok(None);
-        };
-        let read = || {
-            let mut words = std::str::from_utf8(&bytes).ok()?.split_whitespace();
+        self.folder.read_if_there(WRONG_AT_MOST, |bytes| {
+            let mut words = std::str::from_utf8(bytes).ok()?.split_whitespace();
             let accepted = AcceptedWrong {
                 at_most: words.next()?.parse().ok()?,
                 colluders: words.next().map(str::parse).transpose().ok()?,
             };
             let is_sound = (0.0..=1.0).contains(&accepted.at_most) && words.next().is_none();
             is_sound.then_some(accepted)
-        };
-        read().map(Some).ok_or(FolderError::Damaged { path })
+        })
     }
 
     /// Removes the sealed shards, which the coordinator has, unless they are to be kept; key and program
     /// stay.
     pub fn drop_uploads(&self) -> Result<(), FolderError> {
-        match self.path.join(KEPT).is_file() {
+        match self.path().join(KEPT).is_file() {
             true => Ok(()),
-            false => remove_folder(&self.path.join("shards")),
+            false => self.folder.remove_folder(SHARDS),
         }
     }
 
@@ -284,107 +267,71 @@ impl JobFolder {
 
     /// Keeps the opened result of a task; it has its name only when it is whole and on disk.
     pub(crate) fn put_result(&self, task: TaskIndex, bytes: &[u8]) -> Result<(), FolderError> {
-        self.put_of_task("results", task, bytes)
+        self.put_of_task(RESULTS, task, bytes)
     }
 
     /// Keeps a result that was accepted and is to be replaced.
     pub(crate) fn put_replaced(&self, task: TaskIndex, bytes: &[u8]) -> Result<(), FolderError> {
-        self.put_of_task("replaced", task, bytes)
+        self.put_of_task(REPLACED, task, bytes)
     }
 
     fn put_of_task(&self, within: &str, task: TaskIndex, bytes: &[u8]) -> Result<(), FolderError> {
-        let folder = self.path.join(within);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .map_err(at(&folder))?;
-        self.put_whole(&format!("{within}/{task}"), bytes)
+        self.folder.make_folder(within)?;
+        self.folder.put_whole(&of_task(within, task), bytes)
     }
 
     /// The opened result of a task, if it is here.
     pub(crate) fn read_result(&self, task: TaskIndex) -> Result<Option<Vec<u8>>, FolderError> {
-        read_if_there(&self.result(task))
+        self.folder
+            .read_if_there(&of_task(RESULTS, task), |bytes| Some(bytes.to_vec()))
     }
 
     /// The result of a task that was accepted, if another one was put in its place.
     pub(crate) fn read_replaced(&self, task: TaskIndex) -> Result<Option<Vec<u8>>, FolderError> {
-        read_if_there(&self.replaced(task))
+        self.folder
+            .read_if_there(&of_task(REPLACED, task), |bytes| Some(bytes.to_vec()))
     }
 
     /// Remembers the job's masternodes: the chain forgets them with the job's end.
     pub(crate) fn put_group(&self, group: &Group) -> Result<(), FolderError> {
-        self.put_whole(GROUP, &group.encode())
+        self.folder.put_whole(GROUP, &group.encode())
     }
 
     /// The job's masternodes, as they were last remembered.
     pub(crate) fn group(&self) -> Result<Option<Group>, FolderError> {
-        let path = self.path.join(GROUP);
-        let Some(bytes) = read_if_there(&path)? else {
-            return Ok(None);
-        };
-        let group = Group::decode_all(&mut &bytes[..]);
-        group.map(Some).map_err(|_| FolderError::Damaged { path })
+        self.folder.read_if_there(GROUP, decoded)
     }
 
     /// Removes the results, once the output is whole.
     pub fn drop_results(&self) -> Result<(), FolderError> {
-        remove_folder(&self.results())
+        self.folder.remove_folder(RESULTS)
     }
 
     pub(crate) fn put_key(&self, key: &JobKey) -> Result<(), FolderError> {
-        self.put("job.key", hex::encode(key.expose()).as_bytes())
+        self.folder.put_key(KEY, key.expose())
     }
 
     pub(crate) fn put_submission(&self, submission: &Submission) -> Result<(), FolderError> {
-        self.put("submission", &submission.encode())
-    }
-
-    /// Writes a file that has its name only when it is whole and on disk.
-    fn put_whole(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        // Two programs of the owner may write the same.
-        let part = format!("{name}.{}.part", std::process::id());
-        self.put(&part, bytes)?;
-        let path = self.path.join(name);
-        fs::rename(self.path.join(part), &path).map_err(at(&path))
+        self.folder.put(SUBMISSION, &submission.encode())
     }
 
     /// Writes a file that only its owner reads.
     pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        let (path, mut file) = self.create(name)?;
-        file.write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(at(&path))
+        self.folder.put(name, bytes)
     }
 
     /// An empty file that only its owner reads, and where it is.
     pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File), FolderError> {
-        let path = self.path.join(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(at(&path))?;
-        Ok((path, file))
+        self.folder.create(name)
     }
 }
 
-/// None if there is no such file.
-fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        read => read.map(Some).map_err(at(path)),
-    }
+fn of_task(within: &str, task: TaskIndex) -> String {
+    format!("{within}/{task}")
 }
 
-/// One that is not there need not be removed.
-fn remove_folder(path: &Path) -> Result<(), FolderError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
-        _ => Ok(()),
-    }
+fn decoded<T: Decode>(mut bytes: &[u8]) -> Option<T> {
+    T::decode_all(&mut bytes).ok()
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod log;
 mod masternodes;
 mod members;
 mod prepare;
+mod private;
 pub mod store;
 mod submit;
 #[cfg(test)]

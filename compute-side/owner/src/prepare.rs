@@ -1,8 +1,9 @@
 //! From a draft to a folder with everything that is submitted and uploaded.
 
 use crate::{
-    folder::{FolderError, JobFolder, at},
+    folder::{FolderError, JobFolder},
     input::{CutInput, Input, InputError, ShardReader, cores},
+    private::at,
 };
 use quern_primitives::{
     AccountId, Amount, BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey, TaskIndex,

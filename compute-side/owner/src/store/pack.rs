@@ -2,7 +2,8 @@
 
 use crate::{
     archive::{PackError, SurveyedFolder},
-    folder::{FolderError, at},
+    folder::FolderError,
+    private::{PrivateFolder, at},
 };
 use quern_primitives::{
     AccountId, Digest, GenesisHash, JobId, ProgramHash, custody::contract_id, ids::ContractId,
@@ -18,12 +19,22 @@ use quern_shards::{
     stored::{Layout, LayoutError, ListError, PieceList, Plan},
 };
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{self, BufReader, Write},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
-use zeroize::Zeroizing;
+
+/// The file with the store's key.
+const KEY: &str = "store.key";
+
+/// The file with what the contract's name follows from.
+const SALT: &str = "salt";
+
+/// The file that says what pieces there are.
+const LIST: &str = "pieces.list";
+
+/// The folder of pieces.
+const PIECES: &str = "pieces";
 
 /// Bytes before the archive, which say how long it is.
 pub(super) const LENGTH_BYTES: u64 = 8;
@@ -109,11 +120,12 @@ pub(super) fn pack_with(
     let mut salt = Salt::default();
     rng.fill_bytes(&mut salt);
     let contract = contract_id(&genesis, owner, &salt);
-    let store = StoreFolder::begin(stores, contract)?;
+    let folder = PrivateFolder::begin(stores, contract.0, PIECES)?;
+    let store = StoreFolder { folder, contract };
     let filled = store.fill(rng, genesis, salt, (&surveyed, plan), progress);
     if let Err(error) = filled {
         // Nothing of it can be used: the contract's name follows from a salt that nobody has any more.
-        store.discard();
+        store.folder.discard();
         return Err(error);
     }
     Ok(store.finish(stores)?)
@@ -122,18 +134,16 @@ pub(super) fn pack_with(
 /// The folder of a store on its owner's machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreFolder {
-    path: PathBuf,
+    folder: PrivateFolder,
     contract: ContractId,
 }
 
 impl StoreFolder {
     /// The folder of a store that was made below `stores`.
     pub fn find(stores: &Path, contract: ContractId) -> Result<Self, FolderError> {
-        let path = stores.join(hex::encode(contract.0));
-        match path.join("pieces.list").is_file() {
-            true => Ok(Self { path, contract }),
-            false => Err(FolderError::NoStore { path }),
-        }
+        let folder = PrivateFolder::find(stores, contract.0, LIST)
+            .map_err(|path| FolderError::NoStore { path })?;
+        Ok(Self { folder, contract })
     }
 
     /// The contract.
@@ -143,68 +153,40 @@ impl StoreFolder {
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
     }
 
     /// Where a piece is, as long as it is here.
     pub fn piece(&self, piece: u32) -> PathBuf {
-        self.path.join("pieces").join(piece.to_string())
+        self.path().join(named(piece))
     }
 
     /// What the contract's name follows from.
     pub fn salt(&self) -> Result<Salt, FolderError> {
-        let path = self.path.join("salt");
-        let bytes = fs::read(&path).map_err(at(&path))?;
-        Salt::try_from(&bytes[..]).map_err(|_| FolderError::Damaged { path })
+        self.folder.read(SALT, |bytes| Salt::try_from(bytes).ok())
     }
 
     /// What pieces there are.
     pub fn list(&self) -> Result<PieceList, FolderError> {
-        let path = self.path.join("pieces.list");
-        let bytes = fs::read(&path).map_err(at(&path))?;
-        PieceList::decode(&bytes).map_err(|_| FolderError::Damaged { path })
+        self.folder
+            .read(LIST, |bytes| PieceList::decode(bytes).ok())
     }
 
     /// The store's key.
     pub fn key(&self) -> Result<StoreKey, FolderError> {
-        let path = self.path.join("store.key");
-        let text = Zeroizing::new(fs::read_to_string(&path).map_err(at(&path))?);
-        let mut bytes = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(text.trim(), &mut bytes[..])
-            .map_err(|_| FolderError::Damaged { path })?;
+        let bytes = self.folder.key(KEY)?;
         Ok(StoreKey::from_bytes(*bytes))
     }
 
     /// Removes a piece that a holder has.
     pub fn drop_piece(&self, piece: u32) -> Result<(), FolderError> {
-        let path = self.piece(piece);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&path)(error)),
-            _ => Ok(()),
-        }
-    }
-
-    fn begin(stores: &Path, contract: ContractId) -> Result<Self, FolderError> {
-        let path = stores.join(format!("{}.part", hex::encode(contract.0)));
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path.join("pieces"))
-            .map_err(at(&path))?;
-        Ok(Self { path, contract })
+        self.folder.remove_file(&named(piece))
     }
 
     fn finish(self, stores: &Path) -> Result<Self, FolderError> {
-        let path = stores.join(hex::encode(self.contract.0));
-        fs::rename(&self.path, &path).map_err(at(&path))?;
-        File::open(stores)
-            .and_then(|folder| folder.sync_all())
-            .map_err(at(stores))?;
-        Ok(Self { path, ..self })
-    }
-
-    fn discard(self) {
-        let _ = fs::remove_dir_all(&self.path);
+        let Self { folder, contract } = self;
+        let folder = folder.finish(stores, contract.0)?;
+        Ok(Self { folder, contract })
     }
 
     fn fill(
@@ -216,8 +198,8 @@ impl StoreFolder {
         progress: impl FnMut(u64, u64),
     ) -> Result<(), StorePackError> {
         let key = StoreKey::random(rng);
-        self.put("store.key", hex::encode(key.expose()).as_bytes())?;
-        self.put("salt", &salt)?;
+        self.folder.put_key(KEY, key.expose())?;
+        self.folder.put(SALT, &salt)?;
         let mut cutter = Cutter {
             store: self,
             genesis,
@@ -237,7 +219,7 @@ impl StoreFolder {
         cutter.fill_up()?;
         let roots = self.code(&plan, cutter.roots)?;
         let list = PieceList::new(plan, &roots)?;
-        Ok(self.put("pieces.list", &list.encode())?)
+        Ok(self.folder.put(LIST, &list.encode())?)
     }
 
     /// Makes the parity of each stripe, and tells the roots of all pieces in their order.
@@ -258,7 +240,7 @@ impl StoreFolder {
             });
             let held = held.collect::<Result<Vec<_>, FolderError>>()?;
             let mut made = pieces
-                .map(|piece| self.create(&format!("pieces/{piece}")).map(Hashed::new))
+                .map(|piece| self.folder.create(&named(piece)).map(Hashed::new))
                 .collect::<Result<Vec<_>, FolderError>>()?;
             code_into(&stripe, held, &mut made)?;
             for one in made {
@@ -267,25 +249,10 @@ impl StoreFolder {
         }
         Ok(roots)
     }
+}
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        let (path, mut file) = self.create(name)?;
-        file.write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(at(&path))
-    }
-
-    fn create(&self, name: &str) -> Result<(PathBuf, File), FolderError> {
-        let path = self.path.join(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(at(&path))?;
-        Ok((path, file))
-    }
+fn named(piece: u32) -> String {
+    format!("{PIECES}/{piece}")
 }
 
 /// A file whose chunks are hashed while it is written.
@@ -369,8 +336,8 @@ impl<P: FnMut(u64, u64)> Cutter<'_, P> {
         };
         let context = context(self.genesis, self.store.contract, &self.plan, index);
         let key = self.key.shard_key(&self.store.contract, index);
-        let name = format!("pieces/{}", self.plan.piece_of(index));
-        let (_, file) = self.store.create(&name)?;
+        let name = named(self.plan.piece_of(index));
+        let (_, file) = self.store.folder.create(&name)?;
         let sealer = Sealer::new(file, &key, *salt, &context)?;
         Ok((sealer, self.plan.shard_bytes().into()))
     }

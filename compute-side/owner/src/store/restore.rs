@@ -3,7 +3,8 @@
 use super::pack::{LENGTH_BYTES, context};
 use crate::{
     archive::{self, Existing, RestoreError},
-    folder::{FolderError, at},
+    folder::FolderError,
+    private::at,
 };
 use quern_primitives::{GenesisHash, custody::PieceEntry, ids::ContractId};
 use quern_shards::{
