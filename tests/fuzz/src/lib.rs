@@ -33,6 +33,7 @@ mod log;
 mod manifest;
 mod memory;
 mod oracle;
+mod program;
 mod sealed;
 mod swarm;
 mod wire;
@@ -61,7 +62,7 @@ pub struct Target {
 }
 
 /// All targets. Two are fuzzed at a time, so each pair makes a run a minute longer.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target {
         name: "archive",
         decoders: archive::DECODERS,
@@ -97,6 +98,10 @@ pub const TARGETS: [Target; 12] = [
     Target {
         name: "manifest",
         decoders: manifest::DECODERS,
+    },
+    Target {
+        name: "program",
+        decoders: program::DECODERS,
     },
     Target {
         name: "sealed",

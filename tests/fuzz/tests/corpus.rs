@@ -15,7 +15,9 @@ use std::{
 };
 
 /// Words by which a line of ours decodes.
-const DECODING: [&str; 9] = [
+const DECODING: [&str; 11] = [
+    "Parser::new(",
+    "fetch::decode(",
     "reader.skip()",
     "TaskFile::decode(",
     "quern_protocol::decode(",

@@ -5,7 +5,8 @@ use crate::{
     instrument::{self, Frame},
     limits::{
         EXPORTS_MAX, FUNCTION_BYTES_MAX, FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, LOCALS_MAX,
-        PAGE_BYTES, PROGRAM_BYTES_MAX, SEGMENTS_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX, TYPES_MAX,
+        PAGE_BYTES, PROGRAM_BYTES_MAX, RESULTS_MAX, SEGMENTS_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX,
+        TYPES_MAX,
     },
     wasi::{self, Signature},
 };
@@ -219,6 +220,13 @@ impl Survey {
             Payload::TypeSection(section) => {
                 let types = section.clone().into_iter_err_on_gc_types();
                 self.types = types.collect::<Result<_, _>>()?;
+                let results = self.types.iter().map(|it| it.results().len());
+                let most = u32::try_from(results.max().unwrap_or_default());
+                at_most(
+                    "results of a function or block",
+                    most.unwrap_or(u32::MAX),
+                    RESULTS_MAX,
+                )?;
             }
             Payload::ImportSection(section) => self.learn_imports(section)?,
             Payload::FunctionSection(section) => {

@@ -31,7 +31,7 @@ pub(crate) use frame::{Frame, measure};
 
 use crate::{
     error::ProgramError,
-    inspect::Survey,
+    inspect::{self, Survey},
     limits::STACK_BYTES,
     meter::prices::{BULK_ELEMENTS_FUEL, BULK_KIB_FUEL},
 };
@@ -54,6 +54,12 @@ pub(crate) const RESERVED_EXPORTS: [&str; 2] = [STACK_EXPORT, START_EXPORT];
 /// A bulk instruction whose length is a constant below this is not metered; it costs less than
 /// the metering.
 const SMALL_BULK_MAX: i32 = 1_024;
+
+/// What the engine compiles of a program in a class, if the grid runs it: the program with what meters it, and in the
+/// portable class with what makes NaNs canonical.
+pub fn instrumented(program: &[u8], class: Class) -> Result<Vec<u8>, ProgramError> {
+    instrument(program, &inspect::survey(program)?, class)
+}
 
 /// The program with its metering, and in the portable class with NaNs made canonical. `survey` must be of this
 /// very program.

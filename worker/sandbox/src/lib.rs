@@ -69,6 +69,7 @@ pub use engine::Engine;
 pub use error::{EngineError, EngineFault, LooksLike, ProgramError, RunError};
 pub use identity::{engine_digest, engine_identity};
 pub use inspect::{ProgramFacts, inspect};
+pub use instrument::instrumented;
 pub use invocation::{Invocation, InvocationError, PROGRAM_NAME};
 pub use limits::*;
 pub use meter::prices;

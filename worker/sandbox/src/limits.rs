@@ -26,6 +26,10 @@ pub const LOCALS_MAX: u64 = 4_000_000;
 /// Function types a program declares.
 pub const TYPES_MAX: u32 = 20_000;
 
+/// Values that a function or block leaves. Compilers leave one, or a few; a call of two bytes that left a thousand would
+/// have whoever checks a function of a million bytes keep a billion values.
+pub const RESULTS_MAX: u32 = 16;
+
 /// Imports a program declares; one function may be imported more than once.
 pub const IMPORTS_MAX: u32 = 1_000;
 

@@ -5,7 +5,8 @@
 mod support;
 
 use quern_sandbox::{
-    Class, FUNCTION_BYTES_MAX, GLOBALS_MAX, LooksLike, PROGRAM_BYTES_MAX, ProgramError, inspect,
+    Class, FUNCTION_BYTES_MAX, GLOBALS_MAX, LooksLike, PROGRAM_BYTES_MAX, ProgramError,
+    RESULTS_MAX, inspect,
 };
 use support::{engine, wasm};
 
@@ -290,6 +291,23 @@ fn bounds_are_named_with_what_passed_them() {
             ProgramError::TooMany {
                 what: "local variables",
                 ..
+            }
+        ),
+        "{error}"
+    );
+
+    // By a few bytes a program could have whoever checks it keep as many values again and again.
+    let results = "i32 ".repeat(RESULTS_MAX as usize + 1);
+    let error = refusal(&format!(
+        r#"(module (type (func (result {results}))) (func (export "_start")))"#
+    ));
+    assert!(
+        matches!(
+            error,
+            ProgramError::TooMany {
+                what: "results of a function or block",
+                count: 17,
+                max: 16,
             }
         ),
         "{error}"
