@@ -13,7 +13,10 @@ use frame_support::{
     weights::Weight,
 };
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
-use quern_dispute_rules::open::{ConvictionView, DisputeId, DisputeView};
+use quern_dispute_rules::{
+    open::{ConvictionView, DisputeId, DisputeView},
+    ruling,
+};
 use quern_job_rules::quote::QuoteError;
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, Digest, JobId,
@@ -99,9 +102,12 @@ sp_api::decl_runtime_apis! {
         /// A job's open disputes, in pages as those of `disputes`.
         fn disputes_of(job: JobId, start_after: Option<DisputeId>, limit: u32) -> Vec<DisputeView>;
 
-        /// What was proved of a job, at most `limit` and at most
-        /// [`quern_dispute_rules::open::DISPUTES_PER_PAGE_MAX`].
-        fn convictions(job: JobId, limit: u32) -> Vec<ConvictionView>;
+        /// What was proved of a job, in pages as those of `disputes`.
+        fn convictions(
+            job: JobId,
+            start_after: Option<ruling::Place>,
+            limit: u32,
+        ) -> Vec<ConvictionView>;
 
         /// A registered device, with what decides whether it may work.
         fn device(id: DeviceId) -> Option<DeviceView>;
@@ -481,8 +487,12 @@ impl_runtime_apis! {
             Disputes::disputes_of(&job, start_after, limit)
         }
 
-        fn convictions(job: JobId, limit: u32) -> Vec<ConvictionView> {
-            Disputes::convictions_of(&job, limit)
+        fn convictions(
+            job: JobId,
+            start_after: Option<ruling::Place>,
+            limit: u32,
+        ) -> Vec<ConvictionView> {
+            Disputes::convictions_of(&job, start_after, limit)
         }
 
         fn device(id: DeviceId) -> Option<DeviceView> {

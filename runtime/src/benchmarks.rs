@@ -163,6 +163,7 @@ pub(crate) fn register(device: DeviceId, account: AccountId, bond: Amount) {
     );
     quern_workforce::DevicesOf::<Runtime>::insert(&account, device, ());
     quern_workforce::Devices::<Runtime>::insert(device, known);
+    quern_workforce::RegisteredAt::<Runtime>::insert(device, 1);
     quern_workforce::Bonds::<Runtime>::mutate(&account, |bond| {
         if let Some(bond) = bond {
             bond.devices = bond.devices.saturating_add(1);

@@ -56,8 +56,7 @@ impl Court for ChainCourt {
         });
         let device = subject.device.as_ref().and_then(device_facts);
         let answers = device.as_ref().and_then(|device| device.answers.as_ref());
-        let guilty = subject.account.as_ref().or(answers);
-        let worker_bond = guilty.map_or(Amount::MIN, Workforce::slashable);
+        let worker_bond = answers.map_or(Amount::MIN, Workforce::slashable);
         Some(Facts {
             genesis: GenesisHash(System::block_hash(BlockNumber::MIN).0),
             job_id: subject.job,
@@ -168,6 +167,11 @@ impl Court for ChainCourt {
     fn stage(facts: Facts) {
         crate::benchmarks::stage(facts);
     }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    fn enlist(device: DeviceId, account: AccountId) {
+        crate::benchmarks::register(device, account, Amount::MIN);
+    }
 }
 
 /// What the chain says about a batch, while it is pending.
@@ -207,8 +211,9 @@ fn device_facts(id: &DeviceId) -> Option<DeviceFacts> {
         let since = Workforce::registered_at(id)?;
         return Some(DeviceFacts {
             answers: Some(device.account.clone()),
-            registered: Some((device.account, since)),
             accepted: device.record.accepted,
+            is_convicted: device.is_convicted(),
+            registered: Some((device.account, since)),
         });
     }
     let past = Workforce::past_of(id)?;
@@ -216,6 +221,7 @@ fn device_facts(id: &DeviceId) -> Option<DeviceFacts> {
         registered: None,
         answers: Workforce::answers_for(id),
         accepted: past.record.accepted,
+        is_convicted: past.record.convicted > 0,
     })
 }
 

@@ -54,12 +54,8 @@ impl State {
             Some(device) => self.device_facts(*device).await?,
             None => None,
         };
-        let registered = device.as_ref().and_then(|it| it.registered.as_ref());
-        let guilty = subject
-            .account
-            .as_ref()
-            .or(registered.map(|(account, _)| account));
-        let worker_bond = match guilty {
+        let answers = device.as_ref().and_then(|it| it.answers.as_ref());
+        let worker_bond = match answers {
             Some(account) => self.slashable_of_worker(account).await?,
             None => Amount::MIN,
         };
@@ -148,9 +144,10 @@ impl State {
             let what = "since when a device is registered";
             let since: Option<BlockNumber> = self.of_device(what, "RegisteredAt", id).await?;
             return Ok(since.map(|since| DeviceFacts {
+                accepted: view.device.record.accepted,
+                is_convicted: view.device.is_convicted(),
                 answers: Some(view.device.account.clone()),
                 registered: Some((view.device.account, since)),
-                accepted: view.device.record.accepted,
             }));
         }
         let what = "a device that was retired";
@@ -164,6 +161,7 @@ impl State {
             registered: None,
             answers: last.map(|(account, _)| account),
             accepted: past.record.accepted,
+            is_convicted: past.record.convicted > 0,
         }))
     }
 

@@ -1,12 +1,18 @@
 //! What the chain tells of disputes.
 
 use crate::{State, chain::ChainError};
-use quern_dispute_rules::open::{ConvictionView, DISPUTES_PER_PAGE_MAX, DisputeId, DisputeView};
+use quern_dispute_rules::{
+    open::{ConvictionView, DISPUTES_PER_PAGE_MAX, DisputeId, DisputeView},
+    ruling::Place,
+};
 use quern_primitives::JobId;
 
 /// Open disputes that are read at most. Each has a bond, so there are no more of them unless somebody
 /// pays for that.
 const DISPUTES_MAX: usize = 1 << 16;
+
+/// Convictions of a job that are read at most. Each cost somebody a bond, or is the first against a device.
+const CONVICTIONS_MAX: usize = 1 << 16;
 
 impl State {
     /// An open dispute.
@@ -35,8 +41,19 @@ impl State {
         Ok(all)
     }
 
-    /// What was proved of a job: the first of it, as much as one answer has.
+    /// What was proved of a job: all of it, however many pages it fills.
     pub async fn convictions(&self, job: JobId) -> Result<Vec<ConvictionView>, ChainError> {
-        self.ask("convictions", &(job, DISPUTES_PER_PAGE_MAX)).await
+        let mut all: Vec<ConvictionView> = Vec::new();
+        let mut last: Option<Place> = None;
+        while all.len() < CONVICTIONS_MAX {
+            let limit = DISPUTES_PER_PAGE_MAX;
+            let page: Vec<ConvictionView> = self.ask("convictions", &(job, &last, limit)).await?;
+            let Some(view) = page.last() else {
+                break;
+            };
+            last = Some(view.place.clone());
+            all.extend(page);
+        }
+        Ok(all)
     }
 }

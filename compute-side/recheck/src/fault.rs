@@ -298,7 +298,7 @@ pub enum AssignmentFault {
         /// Whose it was.
         expected: AccountId,
     },
-    /// It was banned, quarantined, or its bond did not cover it.
+    /// It was banned or convicted, or its bond did not cover it.
     #[error("it was not to be given work")]
     MayNotWork,
     /// The engine is not the grid's for the job's class.

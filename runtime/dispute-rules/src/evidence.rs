@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use quern_joblog::{EntryProof, Fork};
 use quern_primitives::{
-    ids::{AccountId, BatchSequence, DeviceId, Digest, JobId, NodeKey, TaskIndex},
+    ids::{BatchSequence, DeviceId, Digest, JobId, NodeKey, TaskIndex},
     log::{
         Header, RefereeReport, SignedAcknowledgement, SignedCertificate, SignedHeader,
         SignedRefereeReport,
@@ -324,8 +324,6 @@ pub struct Subject {
     pub batch: Option<BatchSequence>,
     /// The device, if the answer depends on one.
     pub device: Option<DeviceId>,
-    /// The worker account that may be found guilty, if the evidence names it.
-    pub account: Option<AccountId>,
 }
 
 impl Evidence {
@@ -335,13 +333,11 @@ impl Evidence {
             job: batch.job,
             batch: Some(batch.sequence),
             device: None,
-            account: None,
         };
         let of_log = |job| Subject {
             job,
             batch: None,
             device: None,
-            account: None,
         };
         match self {
             Self::Verdict { batch, leaf } => Subject {
@@ -371,7 +367,6 @@ impl Evidence {
             },
             Self::WrongAnswer(it) => Subject {
                 device: Some(it.receipt.payload.device),
-                account: it.assignment.logged.assigned().map(|it| it.account),
                 ..about(&it.batch)
             },
             // What was signed convicts by itself, whatever became of the batch that rests on it.

@@ -63,6 +63,8 @@ pub struct DeviceFacts {
     pub answers: Option<AccountId>,
     /// Answers of it that were accepted, ever.
     pub accepted: u64,
+    /// Whether a lie of it was proved before.
+    pub is_convicted: bool,
 }
 
 /// What is at stake, as the council has set it when a dispute is decided, and not when the job was
@@ -102,8 +104,7 @@ pub struct Facts {
     /// The device that [`crate::Subject::device`] names; `None` if none of its name was ever
     /// registered.
     pub device: Option<DeviceFacts>,
-    /// What the account that may be found guilty has bonded: [`crate::Subject::account`]'s, or where
-    /// that is none, the device's account's.
+    /// What the account has bonded that answers for the device.
     pub worker_bond: Amount,
     /// What the lanes of the job's tasks follow from, once the block after the draw has it.
     pub lane_seed: Option<Digest>,

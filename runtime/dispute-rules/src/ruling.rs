@@ -287,6 +287,9 @@ pub enum Refusal {
     /// The reply does not answer the question.
     #[codec(index = 10)]
     NoReply,
+    /// The device is convicted already, and nothing is left of what covered it.
+    #[codec(index = 11)]
+    NothingLeft,
 }
 
 impl fmt::Display for Refusal {
@@ -305,6 +308,9 @@ impl fmt::Display for Refusal {
             Self::Step => "add between 1 and 256 verdicts a step, and no more than the batch has",
             Self::Unfinished => "verdicts of the batch are missing; add them first",
             Self::NoReply => "the reply does not answer the question; show what was asked for",
+            Self::NothingLeft => {
+                "the device is convicted already, and nothing is left of what covered it"
+            }
         })
     }
 }
@@ -354,15 +360,19 @@ pub(crate) fn convict_member<'a>(
     })
 }
 
-/// A worker, for a device.
+/// A worker, for a device; unless that costs nobody anything and says nothing new.
 pub(crate) fn convict_worker(
     facts: &Facts,
     account: AccountId,
     said: &Receipt,
     offence: Offence,
     slash: Amount,
-) -> Ruling {
+) -> Result<Ruling, Refusal> {
     let stakes = &facts.stakes;
+    let is_convicted = facts.device.as_ref().is_some_and(|it| it.is_convicted);
+    if is_convicted && facts.worker_bond == 0 {
+        return Err(Refusal::NothingLeft);
+    }
     let guilty = Guilty::Worker {
         account,
         device: said.device,
@@ -370,12 +380,12 @@ pub(crate) fn convict_worker(
         replica: said.replica,
     };
     let penalty = Penalty::of(facts.worker_bond, slash, stakes.winner_permille);
-    Ruling::Convicted(Conviction {
+    Ok(Ruling::Convicted(Conviction {
         offence,
         place: Place::Replica(said.task, said.replica, said.device),
         strike: None,
         sentences: [Sentence { guilty, penalty }].into(),
-    })
+    }))
 }
 
 /// Nothing is wrong.

@@ -1,5 +1,9 @@
 //! What devices signed, and what they could not have been given.
 //!
+//! Who pays for a device is the account that the register names for it, and no other. Where all that covered it is
+//! gone a first proved lie is still noted in the device's record; a second one there would cost nobody anything, and
+//! is refused, or a key with nothing left could fill the chain with lies about itself.
+//!
 //! A worker pays for a wrong answer only if more than half of the group computed another one, from the
 //! very input, with the very engine, and asked the very same that the device says it was: a device that was
 //! given something else, or that one masternode contradicts, pays nothing.
@@ -107,7 +111,12 @@ pub(crate) fn answers<S: Signatures>(
         && one.engine == other.engine
         && one.question == other.question
         && one.log_position == other.log_position;
-    if !is_one_replica || one.answer() == other.answer() {
+    let submission = &facts.job.submission;
+    let is_of_job = one.task < submission.tasks
+        && one.replica < REPLICAS_PER_TASK_MAX
+        && one.program == submission.program
+        && one.class == submission.class;
+    if !is_one_replica || !is_of_job || one.answer() == other.answer() {
         return Err(Refusal::Unrelated);
     }
     let account = account_of(facts).ok_or(Refusal::NobodyAnswers)?;
@@ -117,13 +126,13 @@ pub(crate) fn answers<S: Signatures>(
         return Err(Refusal::NotSigned);
     }
     let account = account.clone();
-    Ok(convict_worker(
+    convict_worker(
         facts,
         account,
         one,
         Offence::TwoAnswers,
         facts.stakes.device_slash,
-    ))
+    )
 }
 
 /// Who answers for a device's key is who registered it: that took the key's own consent. Retiring it
@@ -170,12 +179,16 @@ pub(crate) fn wrong_answer<S: Signatures>(
     if said.answer() == report.answer {
         return Ok(unfounded(facts));
     }
-    let account = given.account;
-    Ok(convict_worker(
+    // Whose device it is says the register, and not the coordinator that wrote the entry: it could name anybody.
+    let account = account_of(facts).ok_or(Refusal::NobodyAnswers)?;
+    if *account != given.account {
+        return Err(Refusal::Undecidable);
+    }
+    convict_worker(
         facts,
-        account,
+        given.account,
         said,
         Offence::WrongAnswer,
         facts.stakes.wrong_answer_slash,
-    ))
+    )
 }

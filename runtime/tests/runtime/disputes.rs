@@ -104,7 +104,7 @@ fn after_conviction(
     let fee = fee(chain);
     assert_eq!(free(chain, &ferdie), had - fee + BOND / 5);
     assert_eq!(burnt(chain), burnt_before + BOND / 5 * 4);
-    let told = chain.read(|| <Runtime as QuernApi<Block>>::convictions(case.id, 9));
+    let told = chain.read(|| <Runtime as QuernApi<Block>>::convictions(case.id, None, 9));
     assert!(told.iter().any(|it| it.offence == offence), "{told:?}");
     let record = chain
         .read(|| Jobs::batch(&case.id, case.batch.sequence))
@@ -473,8 +473,9 @@ fn a_device_with_two_answers_costs_its_account_a_bond_and_gets_nothing_more() {
     let view = view.unwrap();
     assert!(view.quarantined && !view.may_work() && !view.bonded);
     assert_eq!(view.device.record.convicted, 1);
+    // With the slash nothing is left of what covered it.
     let again = shows(&mut chain, evidence());
-    assert_eq!(again, Err(Error::ProvedBefore.into()));
+    assert_eq!(again, Err(Error::NothingLeft.into()));
 }
 
 #[test]

@@ -58,6 +58,7 @@ static FACTS: LazyLock<Facts> = LazyLock::new(|| {
             registered: Some((honest::OWNER, 1)),
             answers: Some(honest::OWNER),
             accepted: 9,
+            is_convicted: false,
         }),
         worker_bond: BOND,
         lane_seed: Some(Digest([13; 32])),

@@ -4,7 +4,7 @@ use crate::{context::JobContext, core::Engines};
 use quern_ledger::{Chain, ChainError, State};
 use quern_primitives::{
     AccountId, BlockNumber, DeviceId, Digest, GenesisHash, JobId, TaskIndex, device::Class,
-    ids::NodeKey, job::Job,
+    ids::NodeKey, job::Job, view::DeviceView,
 };
 use quern_recheck::{ChainFacts, DeviceFacts, HEIGHT_LAG_MAX, Wanted};
 use std::{
@@ -116,16 +116,7 @@ impl ChainView {
             let views = state.devices(&unknown).await?;
             let found: BTreeMap<_, _> = views
                 .into_iter()
-                .map(|view| {
-                    let facts = DeviceFacts {
-                        account: view.device.account.clone(),
-                        // From quarantine a device is kept by what its coordinator knows of it, which
-                        // may be older.
-                        may_work: view.bonded && !view.banned,
-                        accepted_in_a_row: view.device.record.accepted_in_a_row,
-                    };
-                    (view.id, facts)
-                })
+                .map(|view| (view.id, facts_of(&view)))
                 .collect();
             let mut known = self.known();
             for device in unknown {
@@ -173,6 +164,17 @@ impl ChainView {
     }
 }
 
+/// What a log is held to of a device.
+fn facts_of(view: &DeviceView) -> DeviceFacts {
+    DeviceFacts {
+        account: view.device.account.clone(),
+        // From quarantine for its faults a device is kept by what its coordinator knows of it, which may be older; a
+        // conviction is the chain's, and is for good.
+        may_work: view.bonded && !view.banned && !view.device.is_convicted(),
+        accepted_in_a_row: view.device.record.accepted_in_a_row,
+    }
+}
+
 impl ChainFacts for ChainView {
     fn genesis(&self) -> GenesisHash {
         self.genesis
@@ -213,5 +215,42 @@ impl ChainFacts for ChainView {
 
     fn question(&self, task: TaskIndex) -> Option<Digest> {
         self.context.as_ref()?.question(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::{
+        SealingKey,
+        device::{Device, Hardware, Region},
+    };
+
+    #[test]
+    fn a_convicted_device_may_have_nothing_by_what_members_read_of_it() {
+        let account = AccountId::new([1; 32]);
+        let (region, hardware) = (Region::default(), Hardware::default());
+        let view = DeviceView {
+            id: DeviceId([2; 32]),
+            device: Device::new(account, SealingKey([3; 32]), region, hardware),
+            bonded: true,
+            banned: false,
+            verified: false,
+            quarantined: false,
+        };
+        assert!(facts_of(&view).may_work);
+        let mut convicted = view.clone();
+        convicted.device.record.convicted = 1;
+        let banned = DeviceView {
+            banned: true,
+            ..view.clone()
+        };
+        let unbonded = DeviceView {
+            bonded: false,
+            ..view
+        };
+        for barred in [convicted, banned, unbonded] {
+            assert!(!facts_of(&barred).may_work);
+        }
     }
 }

@@ -8,13 +8,13 @@ use crate::{
 };
 use quern_dispute_rules::{
     Ed25519, Evidence, Facts, Refusal, Ruling, decide,
-    facts::Member,
+    facts::{DeviceFacts, Member},
     ruling::{Guilty, Offence},
 };
 use quern_joblog::{Entry, RefereeWord, SignedBlock};
 use quern_primitives::{
     batch::BatchState,
-    ids::{AccountId, Digest},
+    ids::{AccountId, DeviceId, Digest},
     job::Agreement,
     log::{RefereeReport, RefereeStatement, SignedRefereeReport},
     merkle::Tree,
@@ -85,7 +85,26 @@ fn facts(story: &Story, blocks: &[SignedBlock], task: u32) -> Facts {
         })
         .collect();
     facts.worker_bond = 1_000;
+    let accusing = read(story, blocks, task).ok();
+    let accused = accusing.and_then(|it| Some(it.accused().next()?.payload.device));
+    let owner = accused.and_then(|accused| account_given(story, &accused));
+    facts.device = owner.map(|account| DeviceFacts {
+        registered: Some((account.clone(), 0)),
+        answers: Some(account),
+        accepted: 0,
+        is_convicted: false,
+    });
     facts
+}
+
+/// The account by which a device was given something.
+fn account_given(story: &Story, wanted: &DeviceId) -> Option<AccountId> {
+    story.entries.iter().find_map(|entry| match entry {
+        Entry::Assigned {
+            device, account, ..
+        } if device == wanted => Some(account.clone()),
+        _ => None,
+    })
 }
 
 /// One that is accused, and what is shown of it with these signatures.
@@ -103,12 +122,7 @@ fn a_device_that_two_masternodes_contradict_is_convicted_by_the_log_they_have() 
     let accusing = read(&story, &blocks, task).unwrap();
     let facts = facts(&story, &blocks, task);
     let (receipt, evidence) = shown(&accusing, &[1, 2]);
-    let given = story.entries.iter().find_map(|entry| match entry {
-        Entry::Assigned {
-            device, account, ..
-        } if *device == receipt.payload.device => Some(account.clone()),
-        _ => None,
-    });
+    let given = account_given(&story, &receipt.payload.device);
     match decide(&evidence, &facts, &Ed25519) {
         Ok(Ruling::Convicted(it)) => {
             assert_eq!(it.offence, Offence::WrongAnswer);

@@ -53,9 +53,10 @@ fn facts(story: &Story, blocks: &[SignedBlock], owner: AccountId) -> Facts {
         batch.heads = vec![record.head];
     }
     facts.device = Some(DeviceFacts {
-        registered: Some((owner, 0)),
-        answers: None,
+        registered: Some((owner.clone(), 0)),
+        answers: Some(owner),
         accepted: 0,
+        is_convicted: false,
     });
     facts
 }

@@ -6,12 +6,11 @@ use crate::{
     lies::{UNANIMOUS, accounts, offence, usual},
     world::{
         DEVICES, HERE, JOB, SEQUENCE, World, account, answer, device_key, honest, member, node,
-        receipt,
     },
 };
 use quern_dispute_rules::{
-    Ed25519, Evidence, Question, Refusal, Reply, Ruling, decide, evidence::Withheld,
-    ruling::Offence, verdict::receipt_digest,
+    Ed25519, Evidence, Question, Refusal, Reply, Ruling, evidence::Withheld, ruling::Offence,
+    verdict::receipt_digest,
 };
 use quern_joblog::{Entry, Fork, LogBuilder};
 use quern_primitives::{
@@ -24,7 +23,7 @@ use quern_primitives::{
 
 /// One pays and nothing is struck.
 #[track_caller]
-fn assert_one_pays(ruling: Result<Ruling, Refusal>, who: AccountId, expected: Offence) {
+pub(crate) fn assert_one_pays(ruling: Result<Ruling, Refusal>, who: AccountId, expected: Offence) {
     assert_eq!(offence(&ruling), Some(expected), "{ruling:?}");
     let ruling = ruling.unwrap();
     assert_eq!(accounts(&ruling), [who]);
@@ -477,45 +476,6 @@ fn in_a_small_group_three_referees_are_as_many_as_there_are() {
         let is_answered = question.replied(&by_one, &facts, &Ed25519).is_ok();
         assert_eq!(is_answered, wanted == 1, "{members}");
     }
-}
-
-#[test]
-fn a_device_that_gives_two_answers_costs_its_account() {
-    let world = honest(UNANIMOUS, 3, 1);
-    let sign =
-        |position, value| Box::new(device_key(2).sign(receipt(1, 0, 2, position, value), &HERE));
-    let answers = |first, second| Evidence::Answers { first, second };
-    let ruling = ruled(&world, &answers(sign(4, 0), sign(4, 1)));
-    assert_one_pays(ruling, account(2), Offence::TwoAnswers);
-    // Answered alike, or given to it twice: it may have been given something else the second time.
-    for other in [sign(4, 0), sign(9, 0), sign(9, 1)] {
-        let ruling = ruled(&world, &answers(sign(4, 0), other));
-        assert_eq!(ruling, Err(Refusal::Unrelated));
-    }
-    let mut forged = sign(4, 1);
-    forged.signature.0[5] ^= 1;
-    let ruling = ruled(&world, &answers(sign(4, 0), forged));
-    assert_eq!(ruling, Err(Refusal::NotSigned));
-    let mut other_engine = receipt(1, 0, 2, 4, 1);
-    other_engine.engine = Digest([1; 32]);
-    let other_engine = Box::new(device_key(2).sign(other_engine, &HERE));
-    let ruling = ruled(&world, &answers(sign(4, 0), other_engine));
-    assert_eq!(ruling, Err(Refusal::Unrelated));
-}
-
-#[test]
-fn who_retired_a_device_answers_for_it_until_nothing_is_held_for_it() {
-    let world = honest(UNANIMOUS, 3, 1);
-    let sign = |value| Box::new(device_key(2).sign(receipt(1, 0, 2, 4, value), &HERE));
-    let (first, second) = (sign(0), sign(1));
-    let evidence = Evidence::Answers { first, second };
-    let mut facts = world.facts_for(evidence.subject().device);
-    facts.device.as_mut().unwrap().registered = None;
-    let ruling = decide(&evidence, &facts, &Ed25519);
-    assert_one_pays(ruling, account(2), Offence::TwoAnswers);
-    facts.device.as_mut().unwrap().answers = None;
-    let ruling = decide(&evidence, &facts, &Ed25519);
-    assert_eq!(ruling, Err(Refusal::NobodyAnswers));
 }
 
 /// A world in which a device lied, its lie, and its place among devices.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod conduct;
+mod devices;
 mod far;
 mod fields;
 mod honest;

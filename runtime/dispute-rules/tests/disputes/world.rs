@@ -512,6 +512,7 @@ impl World {
                 registered: Some((account(number), 2)),
                 answers: Some(account(number)),
                 accepted: ACCEPTED.into(),
+                is_convicted: false,
             }),
             ..self.facts.clone()
         }

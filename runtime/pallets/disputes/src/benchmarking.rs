@@ -278,6 +278,8 @@ mod benchmarks {
     fn dispute_wrong_answer() -> Result<(), BenchmarkError> {
         let disputer = disputer::<T>()?;
         let (evidence, facts) = wrong_answer::<T>()?;
+        let device = evidence.subject().device.ok_or(STOP)?;
+        T::Court::enlist(device, worker(0));
         T::Court::stage(facts);
 
         #[extrinsic_call]

@@ -44,7 +44,6 @@ fn subject_of(batch: &BatchName) -> Subject {
         job: batch.job,
         batch: Some(batch.sequence),
         device: None,
-        account: None,
     }
 }
 

@@ -142,6 +142,10 @@ pub trait Court {
     /// Makes the chain tell these facts, whatever it knows.
     #[cfg(feature = "runtime-benchmarks")]
     fn stage(facts: Facts);
+
+    /// Makes the chain know a device of an account.
+    #[cfg(feature = "runtime-benchmarks")]
+    fn enlist(device: DeviceId, account: AccountId);
 }
 
 // What the macro generates breaks these lints; everything written here is documented.
@@ -217,7 +221,8 @@ pub mod pallet {
     #[pallet::storage]
     pub type TotalHeld<T: Config> = StorageValue<_, Amount, ValueQuery>;
 
-    /// What was proved of each job. An entry cost somebody a bond, and stays as the job does.
+    /// What was proved of each job. An entry cost somebody a bond, or is the first against a device of which nothing
+    /// was left; it stays as the job does.
     #[pallet::storage]
     pub type Convictions<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, JobId, Blake2_128Concat, Place, Offence, OptionQuery>;
@@ -328,6 +333,8 @@ pub mod pallet {
         Unfinished,
         /// The reply does not answer the question; show what was asked for.
         NoReply,
+        /// The device is convicted already, and nothing is left of what covered it; nothing follows.
+        NothingLeft,
     }
 
     impl<T: Config> From<Refusal> for Error<T> {
@@ -344,6 +351,7 @@ pub mod pallet {
                 Refusal::Step => Self::WrongStep,
                 Refusal::Unfinished => Self::Unfinished,
                 Refusal::NoReply => Self::NoReply,
+                Refusal::NothingLeft => Self::NothingLeft,
             }
         }
     }

@@ -190,6 +190,7 @@ impl Staged {
                 registered: Some((worker(0), 1)),
                 answers: Some(worker(0)),
                 accepted: 40,
+                is_convicted: false,
             }),
             worker_bond: 20 * BYTECHIP,
             lane_seed: Some(Digest([9; 32])),

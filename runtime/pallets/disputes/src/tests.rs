@@ -427,7 +427,7 @@ fn a_coordinator_that_does_not_answer_in_time_loses() {
                 Deed::Strike(4),
             ]
         );
-        let proved = Disputes::convictions_of(&JOB, 10);
+        let proved = Disputes::convictions_of(&JOB, None, 10);
         assert_eq!(proved.len(), 1);
         assert_eq!(proved[0].offence, Offence::Silence);
         assert_eq!(Balances::balance(&account(1)), ENDOWMENT);
@@ -473,6 +473,7 @@ fn a_device_that_nobody_answers_for_convicts_nobody() {
                 registered: None,
                 answers: None,
                 accepted: 3,
+                is_convicted: false,
             }),
             ..staged().facts
         });

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use quern_dispute_rules::{
     Sum,
     open::{ConvictionView, DISPUTES_PER_PAGE_MAX, Dispute, DisputeId, DisputeView},
+    ruling::Place,
 };
 use quern_primitives::{Amount, JobId};
 
@@ -44,10 +45,19 @@ impl<T: Config> Pallet<T> {
             .collect()
     }
 
-    /// What was proved of a job, at most `limit` and at most [`DISPUTES_PER_PAGE_MAX`].
-    pub fn convictions_of(job: &JobId, limit: u32) -> Vec<ConvictionView> {
-        Convictions::<T>::iter_prefix(job)
-            .take(limit.min(DISPUTES_PER_PAGE_MAX) as usize)
+    /// What was proved of a job, in pages as those of [`Self::disputes`].
+    pub fn convictions_of(
+        job: &JobId,
+        start_after: Option<Place>,
+        limit: u32,
+    ) -> Vec<ConvictionView> {
+        let all = match start_after {
+            Some(last) => {
+                Convictions::<T>::iter_prefix_from(job, Convictions::<T>::hashed_key_for(job, last))
+            }
+            None => Convictions::<T>::iter_prefix(job),
+        };
+        all.take(limit.min(DISPUTES_PER_PAGE_MAX) as usize)
             .map(|(place, offence)| ConvictionView { place, offence })
             .collect()
     }

@@ -81,6 +81,12 @@ impl<T: Config> Pallet<T> {
             !Devices::<T>::contains_key(id),
             Error::<T>::DeviceAlreadyRegistered
         );
+        // Or who answers for what it signed would be forgotten by registering it for another.
+        let answering = Self::answers_for(&id);
+        ensure!(
+            answering.is_none_or(|account| account == device.account),
+            Error::<T>::StillAnswered
+        );
         let mut bond = Bonds::<T>::get(&device.account).unwrap_or_default();
         ensure!(
             bond.devices < DEVICES_PER_ACCOUNT_MAX,

@@ -309,6 +309,9 @@ pub mod pallet {
         WeakDeviceKey,
         /// A lie of the device was proved, and no review helps; register another device.
         DeviceConvicted,
+        /// The account that the device belonged to last answers for it until what covered it can be withdrawn; wait
+        /// until then, or make the device another key.
+        StillAnswered,
     }
 
     #[pallet::hooks]
@@ -387,14 +390,15 @@ pub mod pallet {
         /// [`Possession`](quern_primitives::device::Possession) of this account, device and sealing
         /// key, for this chain. Region and hardware are the worker's word. The active bond must
         /// cover the devices there are and this one. A device that was registered before, by this
-        /// account or another, has its record and history again, and is in quarantine if it was. A key
+        /// account or another, has its record and history again, and is in quarantine if it was. Another
+        /// account takes it over once who retired it answers for it no more. A key
         /// of [small order](DeviceId::is_small_order) is refused: under it everybody could sign receipts
         /// in the device's name.
         ///
         /// Event: [`Event::DeviceRegistered`].
         ///
         /// Errors: [`Error::WeakDeviceKey`], [`Error::DeviceAlreadyRegistered`],
-        /// [`Error::BondTooSmall`], [`Error::TooManyDevices`], [`Error::InvalidPossession`].
+        /// [`Error::StillAnswered`], [`Error::BondTooSmall`], [`Error::TooManyDevices`], [`Error::InvalidPossession`].
         #[pallet::call_index(3)]
         #[pallet::weight(T::WeightInfo::register_device())]
         pub fn register_device(

@@ -88,6 +88,12 @@ fn retire(number: u8, device: u8) -> DispatchResult {
     Workforce::retire_device(signed(number), id(device))
 }
 
+/// Time passes until nobody answers for a device that was retired.
+fn no_longer_answers(device: u8) {
+    let (_, free) = LastOwners::<Test>::get(id(device)).unwrap();
+    System::set_block_number(free);
+}
+
 fn review(number: u8, device: u8) -> DispatchResult {
     Workforce::review(signed(number), id(device))
 }

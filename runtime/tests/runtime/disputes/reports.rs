@@ -75,7 +75,7 @@ fn a_referee_that_two_others_contradict_pays_with_its_bond_and_the_batch_pays_it
     let now = chain.read(|| Jobs::group(&case.id)).unwrap();
     let out: Vec<bool> = now.members.iter().map(|member| member.is_out).collect();
     assert_eq!((out, now.turn), (vec![false, true, false], 0));
-    let told = chain.read(|| <Runtime as QuernApi<Block>>::convictions(case.id, 9));
+    let told = chain.read(|| <Runtime as QuernApi<Block>>::convictions(case.id, None, 9));
     let guilty = group.members[1].account.clone();
     assert_eq!(told[0].place, Place::Report(0, guilty));
     let again = shows(&mut chain, evidence());

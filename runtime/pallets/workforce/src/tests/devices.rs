@@ -47,6 +47,8 @@ fn a_device_key_is_registered_once_whoever_asks() {
         assert_noop!(register(1, 1), Error::<Test>::DeviceAlreadyRegistered);
         assert_noop!(register(2, 1), Error::<Test>::DeviceAlreadyRegistered);
         assert_ok!(retire(1, 1));
+        assert_noop!(register(2, 1), Error::<Test>::StillAnswered);
+        no_longer_answers(1);
         assert_ok!(register(2, 1));
         assert_eq!(Workforce::device(&id(1)).unwrap().account, account(2));
     });

@@ -91,6 +91,7 @@ fn a_key_that_is_registered_again_is_in_quarantine_still_whoever_registers_it() 
             assert!(device.is_quarantined());
             assert_eq!((device.record.failed, device.last_task), (11, 1));
             assert_ok!(retire(owner, 1));
+            no_longer_answers(1);
         }
     });
 }
@@ -116,6 +117,7 @@ fn good_work_is_remembered_as_well() {
         assert_ok!(register(1, 1));
         Workforce::apply_record_change(&id(1), Class::Pinned, &tasks(30, 0));
         assert_ok!(retire(1, 1));
+        no_longer_answers(1);
         assert_ok!(bond(2, MIN_BOND));
         assert_ok!(register(2, 1));
         let Record {
@@ -224,11 +226,20 @@ fn who_retires_a_device_answers_for_it_as_long_as_what_covered_it_is_held() {
 }
 
 #[test]
-fn whoever_registers_a_device_again_answers_for_it() {
+fn whoever_registers_a_device_again_answers_for_it_once_nobody_else_does() {
     on_new_chain(|| {
         faulty(1, 1, 0);
         assert_ok!(retire(1, 1));
         assert_ok!(bond(2, MIN_BOND));
+        assert_noop!(register(2, 1), Error::<Test>::StillAnswered);
+        let (_, free) = unbonding(1)[0];
+        System::set_block_number(free - 1);
+        assert_noop!(register(2, 1), Error::<Test>::StillAnswered);
+        // Its own account may come back to it at any time, and is asked for a bond anew.
+        assert_ok!(bond(1, MIN_BOND));
+        assert_ok!(register(1, 1));
+        assert_ok!(retire(1, 1));
+        no_longer_answers(1);
         assert_ok!(register(2, 1));
         assert_eq!(Workforce::answers_for(&id(1)), Some(account(2)));
         assert_ok!(retire(2, 1));

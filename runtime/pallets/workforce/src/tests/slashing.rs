@@ -88,6 +88,7 @@ fn a_convicted_device_is_so_for_whoever_registers_it_and_no_review_helps() {
         assert_ok!(register(1, 1));
         assert_ok!(retire(1, 1));
         assert_ok!(slash(0, MIN_BOND));
+        no_longer_answers(1);
         assert_ok!(register(2, 1));
         let is_convicted = || Workforce::device(&id(1)).unwrap().is_convicted();
         assert!(is_convicted());

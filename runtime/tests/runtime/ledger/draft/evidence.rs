@@ -410,7 +410,10 @@ impl Draft<'_> {
         let key = &self.cast.devices[place.unwrap_or(any)];
         // Few tasks, so that some lies are shown twice.
         let task = self.chance.between(0, 2);
-        let receipt = |value| super::disputes::said(key, target.job, task, value, self.cast);
+        let receipt = |value| match &target.known {
+            Some(job) => receipt_of(key, (target.job, job), task, value, &self.cast.genesis),
+            None => super::disputes::said(key, target.job, task, value, self.cast),
+        };
         let evidence = Evidence::Answers {
             first: Box::new(receipt(SAID)),
             second: Box::new(receipt(OTHER)),

@@ -17,7 +17,9 @@ use super::{
 use codec::Encode;
 use quern_dispute_rules::{Evidence, Reply};
 use quern_primitives::{AccountId, Amount, DeviceId, Digest, JobId, TaskIndex, ids::BatchSequence};
-use slashes::{convict_batch, convict_member, convict_worker, prove, slash_masternodes};
+use slashes::{
+    convict_batch, convict_member, convict_worker, has_something_to_lose, prove, slash_masternodes,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Disputes of one batch that may be open.
@@ -295,6 +297,16 @@ fn of_batch(
         }
         other => panic!("{other:?} is about no batch"),
     };
+    if let Shown::Answered {
+        device, account, ..
+    } = shown
+        && is_lie
+    {
+        let answering = ledger.workforce.answering(ledger.now, device);
+        let answering = answering.ok_or(Refusal::Named("NobodyAnswers"))?;
+        need(answering == *account, "Undecidable")?;
+        has_something_to_lose(ledger, account, device)?;
+    }
     can_pay(ledger, who)?;
     if !is_lie {
         return Ok(false);
@@ -334,12 +346,10 @@ fn of_signed(
             convict_member(ledger, who, job, &guilty, place)
         }
         Shown::Answers(device, task) => {
-            let registered = ledger.workforce.devices.get(device);
-            let registered = registered.map(|device| device.account.clone());
-            let last = ledger.workforce.last_owners.get(device);
-            let last = last.filter(|(_, until)| ledger.now < *until);
-            let guilty = registered.or(last.map(|(account, _)| account.clone()));
+            need(*task < known.submission.tasks, "Unrelated")?;
+            let guilty = ledger.workforce.answering(ledger.now, device);
             let guilty = guilty.ok_or(Refusal::Named("NobodyAnswers"))?;
+            has_something_to_lose(ledger, &guilty, device)?;
             can_pay(ledger, who)?;
             convict_worker(ledger, who, job, &guilty, (device, *task))
         }

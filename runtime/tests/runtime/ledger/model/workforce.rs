@@ -149,6 +149,15 @@ impl Workforce {
         u32::try_from(own.count()).unwrap()
     }
 
+    /// Whose word a device's is: its account's, or that of who retired it, for so long.
+    pub(super) fn answering(&self, now: u32, device: &DeviceId) -> Option<AccountId> {
+        let registered = self.devices.get(device);
+        let registered = registered.map(|device| device.account.clone());
+        let last = self.last_owners.get(device);
+        let last = last.filter(|(_, until)| now < *until);
+        registered.or(last.map(|(account, _)| account.clone()))
+    }
+
     /// All of a bond, active or on its way out.
     pub(super) fn held(&self, who: &AccountId) -> Amount {
         let bond = self.bonds.get(who);
@@ -249,6 +258,11 @@ pub(super) fn answer(ledger: &mut Ledger, sender: &Sender, call: &Call) -> Answe
             need(!device.is_small_order(), "WeakDeviceKey")?;
             let is_new = !workforce.devices.contains_key(device);
             need(is_new, "DeviceAlreadyRegistered")?;
+            let answering = workforce.answering(now, device);
+            need(
+                answering.is_none_or(|account| account == who),
+                "StillAnswered",
+            )?;
             let needed = needed(workforce.devices_of(&who) + 1);
             need(workforce.active(&who) >= needed, "BondTooSmall")?;
             register(ledger, who, call)?;

@@ -10,6 +10,20 @@ pub(super) fn prove(ledger: &mut Ledger, job: &JobId, place: Place) -> Result<()
     need(is_new, "ProvedBefore")
 }
 
+/// A device without a bond is convicted once.
+pub(super) fn has_something_to_lose(
+    ledger: &Ledger,
+    guilty: &AccountId,
+    device: &DeviceId,
+) -> Result<(), Refusal> {
+    let workforce = &ledger.workforce;
+    let registered = workforce.devices.get(device).map(|device| &device.past);
+    let past = registered.or(workforce.retired.get(device));
+    let is_convicted = past.is_some_and(|past| past.convicted > 0);
+    let is_bonded = workforce.held(guilty) > 0;
+    need(is_bonded || !is_convicted, "NothingLeft")
+}
+
 /// A masternode lied where no batch falls.
 pub(super) fn convict_member(
     ledger: &mut Ledger,
