@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use codec::{Decode, DecodeAll as _};
+use quern_joblog::{Entry, SignedBlock};
 use quern_ledger::{ChainError, Proven, ProvenError};
 use quern_light::{BlockHash, Header, TrieProof, ValueFault, keys, keys::Key};
 use quern_primitives::{
@@ -47,6 +48,10 @@ struct Known {
     referees: BTreeSet<NodeKey>,
     /// What the job's lanes follow from.
     lane_seed: Option<Digest>,
+    /// The engine of the assignments that are looked at.
+    engine: Option<Digest>,
+    /// Replicas that were given for another engine than this program has.
+    elsewhere: BTreeMap<Digest, u64>,
     /// The newest height that was shown to be final.
     newest: BlockNumber,
 }
@@ -77,6 +82,32 @@ impl Gathered {
             asked: Some(Arc::new(asked)),
             ..self
         }
+    }
+
+    /// Looks at which engine a block's replicas were given for. The chain does not know it, and in the years that a
+    /// log may be audited grids have several: another one than this program's is no fault of the log, as long as a
+    /// block has one, but nothing that this program computes says anything of what came of it.
+    pub(super) fn look_at_engine(&self, block: &SignedBlock) {
+        let own = Digest(quern_sandbox::engine_digest(self.job.submission.class));
+        let mut known = self.known();
+        let engines = block.entries.iter().filter_map(|entry| match entry {
+            Entry::Assigned { engine, .. } => Some(*engine),
+            _ => None,
+        });
+        for (number, engine) in engines.enumerate() {
+            if number == 0 {
+                known.engine = Some(engine);
+            }
+            if engine != own {
+                let given = known.elsewhere.entry(engine).or_default();
+                *given = given.saturating_add(1);
+            }
+        }
+    }
+
+    /// Other engines than this program's, and how many replicas were given for each.
+    pub(super) fn elsewhere(&self) -> BTreeMap<Digest, u64> {
+        self.known().elsewhere.clone()
     }
 
     /// Reads what a block of the log has looked up. What was read for the block before is forgotten.
@@ -191,7 +222,9 @@ impl ChainFacts for Gathered {
     }
 
     fn engine(&self, class: Class) -> Digest {
-        Digest(quern_sandbox::engine_digest(class))
+        let known = self.known();
+        let own = || Digest(quern_sandbox::engine_digest(class));
+        known.engine.unwrap_or_else(own)
     }
 
     fn lane_seed(&self) -> Option<Digest> {
@@ -255,8 +288,9 @@ fn device_in(
         active >= bond_of_each.saturating_mul(devices.max(1).into())
     });
     Ok(Some(DeviceFacts {
-        // From quarantine a device is kept by what its coordinator knows of it, which may be older.
-        may_work: is_bonded && !is_banned,
+        // From quarantine for its faults a device is kept by what its coordinator knows of it, which may be older; a
+        // conviction is the chain's, and is for good.
+        may_work: is_bonded && !is_banned && !device.is_convicted(),
         accepted_in_a_row: device.record.accepted_in_a_row,
         account: device.account,
     }))

@@ -6,7 +6,7 @@ use super::{
     progress::Progress,
     receipts::GivenReceipts,
     report::{Findings, JobReport, Log},
-    turns::{Following, Found, LogsFrom, differences},
+    turns::{Elsewhere, Following, Found, LogsFrom, differences},
 };
 use crate::{
     context::Context,
@@ -221,11 +221,19 @@ impl<'a> Auditor<'a> {
             verdicts: given.receipts.settled(&settled)?,
             watched,
         };
-        let audited = self.follow(&following, progress).await?;
+        let (audited, elsewhere) = self.follow(&following, progress).await?;
+        findings.of_engines(&elsewhere);
         let knows_trust = owners.trust_seed.is_some();
         findings.of(&audited, settled.job.submission.agreement, knows_trust);
         let mut recomputed = Vec::new();
-        if let Some(own) = own {
+        if own.is_some() && !elsewhere.is_empty() {
+            let why = "devices had another engine than this program";
+            anyhow::ensure!(
+                !self.must_re_execute(given),
+                "no task can be computed again here: {why}"
+            );
+            findings.not_re_executed.push(why.into());
+        } else if let Some(own) = own {
             let computed = Computed::of(own, &answers(&audited), progress).await;
             match computed.failed {
                 Some(error) if self.must_re_execute(given) => return Err(error),
@@ -412,6 +420,18 @@ fn is_of(manifest: &ValidatedManifest, settled: &OnChain) -> bool {
 }
 
 impl Findings {
+    /// What could not be looked at because devices had another engine than this program.
+    pub(super) fn of_engines(&mut self, elsewhere: &Elsewhere) {
+        for (engine, replicas) in elsewhere {
+            self.left_out.push(format!(
+                "whether {engine} was the grid's engine when {} {} given for it: this program has another; the \
+                 version of quern that has it computes as the devices did",
+                counted(*replicas, "replica"),
+                if *replicas == 1 { "was" } else { "were" },
+            ));
+        }
+    }
+
     /// What could not be looked at, by what came of the audit.
     fn of(&mut self, audited: &JobAudited, agreement: Agreement, knows_trust: bool) {
         self.untold.clone_from(&audited.untold);

@@ -21,7 +21,11 @@ use quern_recheck::{
     AuditedTurn, Base, Coordinator, Difference, Filing, JobAudit, JobAudited, OnChain, Showing,
     Turn, Turns, Wanted, stands,
 };
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 /// Where the logs of a job are looked for.
 pub(super) enum LogsFrom {
@@ -49,6 +53,9 @@ pub(super) struct Following<'a> {
     pub(super) verdicts: Vec<(BatchSequence, Leaf)>,
     pub(super) watched: BTreeSet<TaskIndex>,
 }
+
+/// Other engines than this program's, and how many replicas were given for each.
+pub(super) type Elsewhere = BTreeMap<Digest, u64>;
 
 /// A difference, with the number of the turn in whose log it is, if it is in one.
 pub(super) type Found<'a> = (Option<usize>, &'a Difference);
@@ -116,21 +123,28 @@ impl Auditor<'_> {
         &self,
         following: &Following<'_>,
         progress: &Progress,
-    ) -> anyhow::Result<JobAudited> {
+    ) -> anyhow::Result<(JobAudited, Elsewhere)> {
         let mut turns = Vec::new();
+        let mut elsewhere = Elsewhere::new();
         for of_turn in &following.turns {
             let turn = of_turn.turn.clone();
             let log = match &of_turn.source {
-                Some(source) => Some(
-                    self.follow_one(following, of_turn, source, progress)
-                        .await?,
-                ),
+                Some(source) => {
+                    let followed = self.follow_one(following, of_turn, source, progress);
+                    let (base, audited, given) = followed.await?;
+                    for (engine, replicas) in given {
+                        let sum = elsewhere.entry(engine).or_default();
+                        *sum = sum.saturating_add(replicas);
+                    }
+                    Some((base, audited))
+                }
                 None => None,
             };
             turns.push(AuditedTurn { turn, log });
         }
         let knows_roots = following.owners.manifest.is_some();
-        Ok(JobAudited::of(following.settled, knows_roots, turns))
+        let audited = JobAudited::of(following.settled, knows_roots, turns);
+        Ok((audited, elsewhere))
     }
 
     async fn follow_one(
@@ -139,7 +153,7 @@ impl Auditor<'_> {
         of_turn: &TurnLog,
         source: &LogSource,
         progress: &Progress,
-    ) -> anyhow::Result<(Base, quern_recheck::Audited)> {
+    ) -> anyhow::Result<(Base, quern_recheck::Audited, Elsewhere)> {
         let (settled, owners) = (following.settled, following.owners);
         let newest = self.proven.newest().await?.number;
         let mut facts = Gathered::new(self.genesis, following.job, settled.job.clone(), newest);
@@ -167,6 +181,7 @@ impl Auditor<'_> {
         loop {
             match next {
                 Next::Block(block) => {
+                    facts.look_at_engine(&block);
                     facts.gather(&self.proven, &Wanted::by(&block)).await?;
                     audit.take(&block);
                     progress.block();
@@ -179,7 +194,7 @@ impl Auditor<'_> {
             }
             next = reader.next().await?;
         }
-        Ok((base, audit.finish()))
+        Ok((base, audit.finish(), facts.elsewhere()))
     }
 
     /// What the chain had settled when the log began, at the height that its first entry names.

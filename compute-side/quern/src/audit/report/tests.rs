@@ -1,15 +1,18 @@
 use super::*;
+use crate::audit::facts::Gathered;
 use quern_dispute_rules::{Evidence, Refusal, evidence::BatchName};
+use quern_joblog::{Entry, LogBuilder, SignedBlock};
 use quern_light::{BlockHash, Way};
+use quern_primitives::payload::NodeSecret;
 use quern_primitives::{
     AccountId, Digest, ProgramHash,
     batch::LogRange,
     device::Class,
-    ids::SealingKey,
+    ids::{DeviceId, SealingKey},
     job::{Agreement, ByteLevel, Job, JobEnd, JobState, Preferences, Referees, Submission},
     params::Terms,
 };
-use quern_recheck::{Part, SumOf, Unfiled};
+use quern_recheck::{ChainFacts as _, Part, SumOf, Unfiled};
 
 const JOB: JobId = JobId([3; 32]);
 
@@ -283,4 +286,45 @@ fn evidence_is_written_for_what_can_be_disputed_alone() {
     let file = EvidenceFile::read(&path, GenesisHash([6; 32])).unwrap();
     assert!(matches!(file.evidence(), Ok(Evidence::Payouts { .. })));
     assert_eq!(file.steps().unwrap().len(), 1);
+}
+
+/// A block in which replicas are given for these engines.
+fn given_for(engines: &[Digest]) -> SignedBlock {
+    let mut log = LogBuilder::new(GenesisHash([1; 32]), JOB, NodeSecret::from_seed(&[3; 32]));
+    for (task, engine) in (0..).zip(engines) {
+        let entry = Entry::Assigned {
+            task,
+            replica: 0,
+            device: DeviceId([4; 32]),
+            account: AccountId::new([5; 32]),
+            engine: *engine,
+            at: 1,
+            lanes: 1,
+        };
+        log.append(entry, 5).unwrap();
+    }
+    log.cut(5).unwrap()
+}
+
+#[test]
+fn another_engine_than_this_program_s_is_no_fault_of_a_log_and_is_told() {
+    let class = Class::Portable;
+    let (own, other) = (Digest(quern_sandbox::engine_digest(class)), Digest([7; 32]));
+    let facts = Gathered::new(GenesisHash([1; 32]), JOB, job(), 9);
+    assert_eq!(facts.engine(class), own);
+    facts.look_at_engine(&given_for(&[own, own]));
+    assert!(facts.elsewhere().is_empty());
+    // Within a block there is one, and it is that of the first.
+    facts.look_at_engine(&given_for(&[other, own, other]));
+    assert_eq!(facts.engine(class), other);
+    assert_eq!(facts.elsewhere(), [(other, 2)].into());
+    facts.look_at_engine(&given_for(&[own]));
+    assert_eq!(facts.engine(class), own);
+    let mut findings = Findings::default();
+    findings.of_engines(&facts.elsewhere());
+    let [said] = &findings.left_out[..] else {
+        panic!("{:?}", findings.left_out);
+    };
+    assert!(said.contains(&other.to_string()), "{said}");
+    assert!(said.contains("2 replicas were given"), "{said}");
 }
