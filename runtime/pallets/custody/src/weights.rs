@@ -1,11 +1,7 @@
 //! What the calls of `quern_custody` cost.
 //!
-//! Not measured: reckoned by hand until the runtime has the pallet and `cargo xtask weights` can measure it. What
-//! like calls of `quern_jobs` and `quern_workforce` took goes into it: 7.5 microseconds for each item that is read
-//! or written, beside what the database takes, 37 for a signature, 34 for a transfer out of what is held. The
-//! runtime's Wasm is taken to hash 167 MB a second, so that a node of a tree takes 0.8 microseconds and a chunk of
-//! 4 KiB 25. Of an answer with eight chunks that are 290 microseconds; 310 more are for 400 draws, which a piece of
-//! 33 chunks needs once in 10^8 times.
+//! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
+//! 2026-11-30 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -37,226 +33,368 @@ pub trait WeightInfo {
 pub struct SubstrateWeight<T>(PhantomData<T>);
 impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::Lengths` (r:1 w:1)
+	/// Proof: `Custody::Lengths` (`max_values`: Some(1), `max_size`: Some(361), added: 856, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
+	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// `l` from 0 to 8.
 	fn begin_periods(l: u32, ) -> Weight {
-		Weight::from_parts(10_000_000, 4174)
-			.saturating_add(Weight::from_parts(1_000_000, 0).saturating_mul(l.into()))
+		// At least 5_368_000 picoseconds.
+		Weight::from_parts(9_716_677, 1846)
+			// Standard error: 4_966
+			.saturating_add(Weight::from_parts(670_099, 0).saturating_mul(l.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `Custody::Awaiting` (r:1 w:1)
+	/// Proof: `Custody::Awaiting` (`max_values`: Some(1), `max_size`: Some(4354), added: 4849, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::ReachableMasternodes` (r:1 w:0)
+	/// Proof: `Roster::ReachableMasternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Bonds` (r:128 w:0)
+	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
-	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::PublishedEndpoints` (r:7 w:0)
+	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
+	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Groups` (r:0 w:64)
+	/// Proof: `Custody::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 64.
 	fn draw_groups(n: u32, ) -> Weight {
-		Weight::from_parts(200_000_000, 5990)
-			.saturating_add(Weight::from_parts(60_000_000, 0).saturating_mul(n.into()))
+		// At least 703_307_000 picoseconds.
+		Weight::from_parts(682_187_246, 408030)
+			// Standard error: 63_142
+			.saturating_add(Weight::from_parts(41_962_499, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(140_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(n.into())))
 	}
 	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
+	/// Proof: `Roster::BannedAccounts` (`max_values`: None, `max_size`: Some(48), added: 2523, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
+	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Remains` (r:1 w:0)
+	/// Proof: `Custody::Remains` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::OpenContracts` (r:1 w:1)
+	/// Proof: `Custody::OpenContracts` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Awaiting` (r:1 w:1)
+	/// Proof: `Custody::Awaiting` (`max_values`: Some(1), `max_size`: Some(4354), added: 4849, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Lengths` (r:1 w:1)
+	/// Proof: `Custody::Lengths` (`max_values`: Some(1), `max_size`: Some(361), added: 856, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::ContractsOf` (r:0 w:1)
+	/// Proof: `Custody::ContractsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn open() -> Weight {
-		Weight::from_parts(130_000_000, 5990)
+		// At least 99_758_000 picoseconds.
+		Weight::from_parts(104_446_000, 5839)
 			.saturating_add(T::DbWeight::get().reads(12_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Groups` (r:1 w:0)
+	/// Proof: `Custody::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Devices` (r:1 w:0)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(182), added: 2657, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Bonds` (r:1 w:0)
+	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
+	/// Proof: `Roster::BannedAccounts` (`max_values`: None, `max_size`: Some(48), added: 2523, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Refused` (r:1 w:0)
+	/// Proof: `Custody::Refused` (`max_values`: None, `max_size`: Some(306), added: 2781, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Standings` (r:1 w:0)
+	/// Proof: `Custody::Standings` (`max_values`: None, `max_size`: Some(62), added: 2537, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holders` (r:1 w:1)
+	/// Proof: `Custody::Holders` (`max_values`: None, `max_size`: Some(61), added: 2536, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holdings` (r:1 w:1)
+	/// Proof: `Custody::Holdings` (`max_values`: None, `max_size`: Some(227), added: 2702, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
+	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::HeldBy` (r:0 w:1)
+	/// Proof: `Custody::HeldBy` (`max_values`: None, `max_size`: Some(100), added: 2575, mode: `MaxEncodedLen`)
 	fn hold() -> Weight {
-		Weight::from_parts(220_000_000, 5583)
+		// At least 188_751_000 picoseconds.
+		Weight::from_parts(197_624_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(14_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:0)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Refused` (r:1 w:1)
+	/// Proof: `Custody::Refused` (`max_values`: None, `max_size`: Some(306), added: 2781, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Groups` (r:1 w:0)
+	/// Proof: `Custody::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	fn refuse() -> Weight {
-		Weight::from_parts(1_700_000_000, 5583)
+		// At least 440_867_000 picoseconds.
+		Weight::from_parts(449_329_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Groups` (r:1 w:0)
+	/// Proof: `Custody::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
+	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
-	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Storage: `System::Account` (r:263 w:263)
-	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holdings` (r:256 w:256)
+	/// Proof: `Custody::Holdings` (`max_values`: None, `max_size`: Some(227), added: 2702, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:265 w:265)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// `h` from 0 to 256.
 	/// `c` from 1 to 7.
 	fn prove(h: u32, c: u32, ) -> Weight {
-		Weight::from_parts(110_000_000, 5583)
-			.saturating_add(Weight::from_parts(49_000_000, 0).saturating_mul(h.into()))
-			.saturating_add(Weight::from_parts(71_000_000, 0).saturating_mul(c.into()))
+		// At least 810_727_000 picoseconds.
+		Weight::from_parts(68_784_121, 6489)
+			// Standard error: 254_794
+			.saturating_add(Weight::from_parts(63_639_413, 0).saturating_mul(h.into()))
+			// Standard error: 9_902_647
+			.saturating_add(Weight::from_parts(113_636_656, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(h.into())))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(c.into())))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(h.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(c.into())))
-			.saturating_add(Weight::from_parts(0, 5787).saturating_mul(h.into()))
-			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(c.into()))
+			.saturating_add(Weight::from_parts(0, 2588).saturating_mul(c.into()))
+			.saturating_add(Weight::from_parts(0, 2701).saturating_mul(h.into()))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holdings` (r:1 w:1)
+	/// Proof: `Custody::Holdings` (`max_values`: None, `max_size`: Some(227), added: 2702, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Lengths` (r:1 w:0)
+	/// Proof: `Custody::Lengths` (`max_values`: Some(1), `max_size`: Some(361), added: 856, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Groups` (r:1 w:0)
+	/// Proof: `Custody::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::TotalPutUp` (r:1 w:1)
+	/// Proof: `Custody::TotalPutUp` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Challenges` (r:0 w:1)
+	/// Proof: `Custody::Challenges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::DueChallenges` (r:0 w:1)
+	/// Proof: `Custody::DueChallenges` (`max_values`: None, `max_size`: Some(88), added: 2563, mode: `MaxEncodedLen`)
 	fn challenge() -> Weight {
-		Weight::from_parts(140_000_000, 5583)
+		// At least 136_734_000 picoseconds.
+		Weight::from_parts(161_090_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holdings` (r:1 w:1)
+	/// Proof: `Custody::Holdings` (`max_values`: None, `max_size`: Some(227), added: 2702, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Challenges` (r:1 w:1)
+	/// Proof: `Custody::Challenges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::TotalPutUp` (r:1 w:1)
+	/// Proof: `Custody::TotalPutUp` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:2 w:2)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:4 w:4)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::DueChallenges` (r:0 w:1)
+	/// Proof: `Custody::DueChallenges` (`max_values`: None, `max_size`: Some(88), added: 2563, mode: `MaxEncodedLen`)
 	fn answer() -> Weight {
-		Weight::from_parts(840_000_000, 4174)
+		// At least 401_247_000 picoseconds.
+		Weight::from_parts(457_981_000, 11402)
 			.saturating_add(T::DbWeight::get().reads(12_u64))
 			.saturating_add(T::DbWeight::get().writes(12_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holdings` (r:1 w:1)
+	/// Proof: `Custody::Holdings` (`max_values`: None, `max_size`: Some(227), added: 2702, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Challenges` (r:1 w:1)
+	/// Proof: `Custody::Challenges` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Standings` (r:1 w:1)
+	/// Proof: `Custody::Standings` (`max_values`: None, `max_size`: Some(62), added: 2537, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
+	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::TotalPutUp` (r:1 w:1)
-	/// Storage: `Balances::Holds` (r:2 w:2)
+	/// Proof: `Custody::TotalPutUp` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:2 w:2)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Balances::Holds` (r:2 w:2)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::TotalBonded` (r:1 w:1)
+	/// Proof: `Workforce::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	/// Storage: `Bytechip::Burnt` (r:1 w:1)
+	/// Proof: `Bytechip::Burnt` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Misses` (r:1 w:1)
+	/// Proof: `Custody::Misses` (`max_values`: None, `max_size`: Some(10930), added: 13405, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holders` (r:1 w:1)
+	/// Proof: `Custody::Holders` (`max_values`: None, `max_size`: Some(61), added: 2536, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Totals` (r:1 w:1)
-	/// Storage: `Custody::DueChallenges` (r:0 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Wishes` (r:0 w:1)
+	/// Proof: `Custody::Wishes` (`max_values`: None, `max_size`: Some(89), added: 2564, mode: `MaxEncodedLen`)
+	/// Storage: `Custody::DueChallenges` (r:0 w:1)
+	/// Proof: `Custody::DueChallenges` (`max_values`: None, `max_size`: Some(88), added: 2563, mode: `MaxEncodedLen`)
 	fn miss() -> Weight {
-		Weight::from_parts(300_000_000, 14398)
+		// At least 235_601_000 picoseconds.
+		Weight::from_parts(258_885_000, 14395)
 			.saturating_add(T::DbWeight::get().reads(16_u64))
 			.saturating_add(T::DbWeight::get().writes(17_u64))
 	}
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::DueChallenges` (r:1 w:0)
+	/// Proof: `Custody::DueChallenges` (`max_values`: None, `max_size`: Some(88), added: 2563, mode: `MaxEncodedLen`)
 	fn look_for_due() -> Weight {
-		Weight::from_parts(25_000_000, 4174)
+		// At least 9_714_000 picoseconds.
+		Weight::from_parts(14_261_000, 3553)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holdings` (r:1 w:1)
+	/// Proof: `Custody::Holdings` (`max_values`: None, `max_size`: Some(227), added: 2702, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Groups` (r:1 w:0)
+	/// Proof: `Custody::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
+	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Wishes` (r:1 w:1)
+	/// Proof: `Custody::Wishes` (`max_values`: None, `max_size`: Some(89), added: 2564, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holders` (r:1 w:1)
+	/// Proof: `Custody::Holders` (`max_values`: None, `max_size`: Some(61), added: 2536, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	fn release() -> Weight {
-		Weight::from_parts(100_000_000, 5583)
+		// At least 74_551_000 picoseconds.
+		Weight::from_parts(87_790_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(8_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
 	/// Storage: `Custody::Holdings` (r:1 w:1)
+	/// Proof: `Custody::Holdings` (`max_values`: None, `max_size`: Some(227), added: 2702, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
-	/// Storage: `Custody::Totals` (r:1 w:1)
-	/// Storage: `Custody::Remains` (r:1 w:1)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Holders` (r:1 w:1)
-	/// Storage: `Custody::HeldBy` (r:0 w:1)
+	/// Proof: `Custody::Holders` (`max_values`: None, `max_size`: Some(61), added: 2536, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Wishes` (r:0 w:1)
+	/// Proof: `Custody::Wishes` (`max_values`: None, `max_size`: Some(89), added: 2564, mode: `MaxEncodedLen`)
+	/// Storage: `Custody::HeldBy` (r:0 w:1)
+	/// Proof: `Custody::HeldBy` (`max_values`: None, `max_size`: Some(100), added: 2575, mode: `MaxEncodedLen`)
 	fn forget() -> Weight {
-		Weight::from_parts(90_000_000, 4174)
-			.saturating_add(T::DbWeight::get().reads(6_u64))
-			.saturating_add(T::DbWeight::get().writes(7_u64))
+		// At least 50_094_000 picoseconds.
+		Weight::from_parts(63_574_000, 3790)
+			.saturating_add(T::DbWeight::get().reads(4_u64))
+			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	fn renew() -> Weight {
-		Weight::from_parts(80_000_000, 4174)
+		// At least 86_379_000 picoseconds.
+		Weight::from_parts(110_444_000, 3790)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	fn end() -> Weight {
-		Weight::from_parts(40_000_000, 4174)
+		// At least 27_621_000 picoseconds.
+		Weight::from_parts(31_247_000, 3790)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
+	/// Proof: `Custody::Contracts` (`max_values`: None, `max_size`: Some(325), added: 2800, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
+	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Totals` (r:1 w:1)
+	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::OpenContracts` (r:1 w:1)
+	/// Proof: `Custody::OpenContracts` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Groups` (r:1 w:1)
-	/// Storage: `Custody::Awaiting` (r:1 w:1)
+	/// Proof: `Custody::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Lengths` (r:1 w:1)
+	/// Proof: `Custody::Lengths` (`max_values`: Some(1), `max_size`: Some(361), added: 856, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::ContractsOf` (r:0 w:1)
+	/// Proof: `Custody::ContractsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Refused` (r:0 w:1)
-	/// Storage: `Custody::Remains` (r:0 w:1)
+	/// Proof: `Custody::Refused` (`max_values`: None, `max_size`: Some(306), added: 2781, mode: `MaxEncodedLen`)
 	fn close() -> Weight {
-		Weight::from_parts(140_000_000, 5990)
-			.saturating_add(T::DbWeight::get().reads(9_u64))
-			.saturating_add(T::DbWeight::get().writes(11_u64))
+		// At least 95_182_000 picoseconds.
+		Weight::from_parts(112_387_000, 4007)
+			.saturating_add(T::DbWeight::get().reads(8_u64))
+			.saturating_add(T::DbWeight::get().writes(9_u64))
 	}
 	/// Storage: `Workforce::Devices` (r:1 w:0)
+	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(182), added: 2657, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Standings` (r:1 w:1)
+	/// Proof: `Custody::Standings` (`max_values`: None, `max_size`: Some(62), added: 2537, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
+	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Misses` (r:0 w:1)
+	/// Proof: `Custody::Misses` (`max_values`: None, `max_size`: Some(10930), added: 13405, mode: `MaxEncodedLen`)
 	fn review() -> Weight {
-		Weight::from_parts(40_000_000, 14398)
+		// At least 32_759_000 picoseconds.
+		Weight::from_parts(42_173_000, 3647)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -265,92 +403,92 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn begin_periods(l: u32, ) -> Weight {
-		Weight::from_parts(10_000_000, 4174)
-			.saturating_add(Weight::from_parts(1_000_000, 0).saturating_mul(l.into()))
+		Weight::from_parts(9_716_677, 1846)
+			.saturating_add(Weight::from_parts(670_099, 0).saturating_mul(l.into()))
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn draw_groups(n: u32, ) -> Weight {
-		Weight::from_parts(200_000_000, 5990)
-			.saturating_add(Weight::from_parts(60_000_000, 0).saturating_mul(n.into()))
+		Weight::from_parts(682_187_246, 408030)
+			.saturating_add(Weight::from_parts(41_962_499, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(140_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(n.into())))
 	}
 	fn open() -> Weight {
-		Weight::from_parts(130_000_000, 5990)
+		Weight::from_parts(104_446_000, 5839)
 			.saturating_add(RocksDbWeight::get().reads(12_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn hold() -> Weight {
-		Weight::from_parts(220_000_000, 5583)
+		Weight::from_parts(197_624_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(14_u64))
 			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
 	fn refuse() -> Weight {
-		Weight::from_parts(1_700_000_000, 5583)
+		Weight::from_parts(449_329_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn prove(h: u32, c: u32, ) -> Weight {
-		Weight::from_parts(110_000_000, 5583)
-			.saturating_add(Weight::from_parts(49_000_000, 0).saturating_mul(h.into()))
-			.saturating_add(Weight::from_parts(71_000_000, 0).saturating_mul(c.into()))
+		Weight::from_parts(68_784_121, 6489)
+			.saturating_add(Weight::from_parts(63_639_413, 0).saturating_mul(h.into()))
+			.saturating_add(Weight::from_parts(113_636_656, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(h.into())))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(c.into())))
 			.saturating_add(RocksDbWeight::get().writes(5_u64))
 			.saturating_add(RocksDbWeight::get().writes((2_u64).saturating_mul(h.into())))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(c.into())))
-			.saturating_add(Weight::from_parts(0, 5787).saturating_mul(h.into()))
-			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(c.into()))
+			.saturating_add(Weight::from_parts(0, 2588).saturating_mul(c.into()))
+			.saturating_add(Weight::from_parts(0, 2701).saturating_mul(h.into()))
 	}
 	fn challenge() -> Weight {
-		Weight::from_parts(140_000_000, 5583)
+		Weight::from_parts(161_090_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn answer() -> Weight {
-		Weight::from_parts(840_000_000, 4174)
+		Weight::from_parts(457_981_000, 11402)
 			.saturating_add(RocksDbWeight::get().reads(12_u64))
 			.saturating_add(RocksDbWeight::get().writes(12_u64))
 	}
 	fn miss() -> Weight {
-		Weight::from_parts(300_000_000, 14398)
+		Weight::from_parts(258_885_000, 14395)
 			.saturating_add(RocksDbWeight::get().reads(16_u64))
 			.saturating_add(RocksDbWeight::get().writes(17_u64))
 	}
 	fn look_for_due() -> Weight {
-		Weight::from_parts(25_000_000, 4174)
+		Weight::from_parts(14_261_000, 3553)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 	}
 	fn release() -> Weight {
-		Weight::from_parts(100_000_000, 5583)
+		Weight::from_parts(87_790_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(8_u64))
 			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
 	fn forget() -> Weight {
-		Weight::from_parts(90_000_000, 4174)
-			.saturating_add(RocksDbWeight::get().reads(6_u64))
-			.saturating_add(RocksDbWeight::get().writes(7_u64))
+		Weight::from_parts(63_574_000, 3790)
+			.saturating_add(RocksDbWeight::get().reads(4_u64))
+			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
 	fn renew() -> Weight {
-		Weight::from_parts(80_000_000, 4174)
+		Weight::from_parts(110_444_000, 3790)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn end() -> Weight {
-		Weight::from_parts(40_000_000, 4174)
+		Weight::from_parts(31_247_000, 3790)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn close() -> Weight {
-		Weight::from_parts(140_000_000, 5990)
-			.saturating_add(RocksDbWeight::get().reads(9_u64))
-			.saturating_add(RocksDbWeight::get().writes(11_u64))
+		Weight::from_parts(112_387_000, 4007)
+			.saturating_add(RocksDbWeight::get().reads(8_u64))
+			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
 	fn review() -> Weight {
-		Weight::from_parts(40_000_000, 14398)
+		Weight::from_parts(42_173_000, 3647)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}

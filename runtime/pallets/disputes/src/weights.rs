@@ -1,7 +1,7 @@
 //! What the calls of `quern_disputes` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-30 with 10 steps and 10 repeats, on: AMD EPYC.
+//! 2026-11-30 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -30,10 +30,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Batches` (r:5 w:0)
 	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
-	/// Storage: `Workforce::Devices` (r:1 w:0)
+	/// Storage: `Workforce::Devices` (r:1 w:1)
 	/// Proof: `Workforce::Devices` (`max_values`: None, `max_size`: Some(182), added: 2657, mode: `MaxEncodedLen`)
-	/// Storage: `Workforce::RetiredDevices` (r:1 w:0)
-	/// Proof: `Workforce::RetiredDevices` (`max_values`: None, `max_size`: Some(116), added: 2591, mode: `MaxEncodedLen`)
+	/// Storage: `Workforce::RegisteredAt` (r:1 w:0)
+	/// Proof: `Workforce::RegisteredAt` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// Storage: `Workforce::Bonds` (r:1 w:1)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
@@ -53,10 +53,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Bytechip::Burnt` (r:1 w:1)
 	/// Proof: `Bytechip::Burnt` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn dispute_wrong_answer() -> Weight {
-		// At least 1_263_541_000 picoseconds.
-		Weight::from_parts(1_294_587_000, 48683)
+		// At least 1_210_551_000 picoseconds.
+		Weight::from_parts(1_264_662_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(27_u64))
-			.saturating_add(T::DbWeight::get().writes(8_u64))
+			.saturating_add(T::DbWeight::get().writes(9_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:0)
 	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(536), added: 3011, mode: `MaxEncodedLen`)
@@ -83,8 +83,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	fn dispute_entries() -> Weight {
-		// At least 2_036_171_000 picoseconds.
-		Weight::from_parts(2_108_829_000, 23250)
+		// At least 530_930_000 picoseconds.
+		Weight::from_parts(591_611_000, 23250)
 			.saturating_add(T::DbWeight::get().reads(20_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -110,10 +110,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
 	/// `v` from 1 to 256.
 	fn step(v: u32, ) -> Weight {
-		// At least 188_611_000 picoseconds.
-		Weight::from_parts(163_920_135, 48683)
-			// Standard error: 20_936
-			.saturating_add(Weight::from_parts(36_591_124, 0).saturating_mul(v.into()))
+		// At least 164_665_000 picoseconds.
+		Weight::from_parts(271_842_336, 48683)
+			// Standard error: 66_050
+			.saturating_add(Weight::from_parts(3_992_037, 0).saturating_mul(v.into()))
 			.saturating_add(T::DbWeight::get().reads(20_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -156,8 +156,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Disputes::Sums` (r:0 w:1)
 	/// Proof: `Disputes::Sums` (`max_values`: None, `max_size`: Some(37930), added: 40405, mode: `MaxEncodedLen`)
 	fn answer_verdict() -> Weight {
-		// At least 315_429_000 picoseconds.
-		Weight::from_parts(343_001_000, 48683)
+		// At least 285_094_000 picoseconds.
+		Weight::from_parts(317_382_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(26_u64))
 			.saturating_add(T::DbWeight::get().writes(11_u64))
 	}
@@ -200,8 +200,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Disputes::Sums` (r:0 w:1)
 	/// Proof: `Disputes::Sums` (`max_values`: None, `max_size`: Some(37930), added: 40405, mode: `MaxEncodedLen`)
 	fn answer_reports() -> Weight {
-		// At least 395_529_000 picoseconds.
-		Weight::from_parts(431_362_000, 48683)
+		// At least 392_744_000 picoseconds.
+		Weight::from_parts(416_570_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(26_u64))
 			.saturating_add(T::DbWeight::get().writes(11_u64))
 	}
@@ -260,8 +260,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Disputes::Sums` (r:0 w:1)
 	/// Proof: `Disputes::Sums` (`max_values`: None, `max_size`: Some(37930), added: 40405, mode: `MaxEncodedLen`)
 	fn expire() -> Weight {
-		// At least 461_517_000 picoseconds.
-		Weight::from_parts(482_518_000, 48683)
+		// At least 446_014_000 picoseconds.
+		Weight::from_parts(498_341_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(36_u64))
 			.saturating_add(T::DbWeight::get().writes(27_u64))
 	}
@@ -270,33 +270,33 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn dispute_wrong_answer() -> Weight {
-		Weight::from_parts(1_294_587_000, 48683)
+		Weight::from_parts(1_264_662_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(27_u64))
-			.saturating_add(RocksDbWeight::get().writes(8_u64))
+			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
 	fn dispute_entries() -> Weight {
-		Weight::from_parts(2_108_829_000, 23250)
+		Weight::from_parts(591_611_000, 23250)
 			.saturating_add(RocksDbWeight::get().reads(20_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn step(v: u32, ) -> Weight {
-		Weight::from_parts(163_920_135, 48683)
-			.saturating_add(Weight::from_parts(36_591_124, 0).saturating_mul(v.into()))
+		Weight::from_parts(271_842_336, 48683)
+			.saturating_add(Weight::from_parts(3_992_037, 0).saturating_mul(v.into()))
 			.saturating_add(RocksDbWeight::get().reads(20_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn answer_verdict() -> Weight {
-		Weight::from_parts(343_001_000, 48683)
+		Weight::from_parts(317_382_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(26_u64))
 			.saturating_add(RocksDbWeight::get().writes(11_u64))
 	}
 	fn answer_reports() -> Weight {
-		Weight::from_parts(431_362_000, 48683)
+		Weight::from_parts(416_570_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(26_u64))
 			.saturating_add(RocksDbWeight::get().writes(11_u64))
 	}
 	fn expire() -> Weight {
-		Weight::from_parts(482_518_000, 48683)
+		Weight::from_parts(498_341_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(36_u64))
 			.saturating_add(RocksDbWeight::get().writes(27_u64))
 	}

@@ -1,7 +1,7 @@
 //! What the calls of `quern_jobs` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-30 with 10 steps and 10 repeats, on: AMD EPYC.
+//! 2026-11-30 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -55,10 +55,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::DrawnLately` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn draw_coordinators(n: u32, ) -> Weight {
-		// At least 727_343_000 picoseconds.
-		Weight::from_parts(353_039_534, 408030)
-			// Standard error: 1_326_995
-			.saturating_add(Weight::from_parts(60_898_696, 0).saturating_mul(n.into()))
+		// At least 719_741_000 picoseconds.
+		Weight::from_parts(533_238_024, 408030)
+			// Standard error: 113_489
+			.saturating_add(Weight::from_parts(55_716_397, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(140_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
@@ -75,10 +75,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn seed_lanes(n: u32, ) -> Weight {
-		// At least 27_821_000 picoseconds.
-		Weight::from_parts(15_085_406, 9679)
-			// Standard error: 11_384
-			.saturating_add(Weight::from_parts(8_219_546, 0).saturating_mul(n.into()))
+		// At least 37_015_000 picoseconds.
+		Weight::from_parts(11_687_478, 9679)
+			// Standard error: 23_077
+			.saturating_add(Weight::from_parts(8_339_812, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
@@ -108,8 +108,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsOf` (r:0 w:1)
 	/// Proof: `Jobs::JobsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn submit() -> Weight {
-		// At least 161_931_000 picoseconds.
-		Weight::from_parts(177_894_000, 17871)
+		// At least 170_053_000 picoseconds.
+		Weight::from_parts(219_967_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(10_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -145,14 +145,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `d` from 0 to 512.
 	/// `c` from 1 to 7.
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
-		// At least 240_839_000 picoseconds.
-		Weight::from_parts(174_396_858, 11707)
-			// Standard error: 18_399
-			.saturating_add(Weight::from_parts(125_175, 0).saturating_mul(p.into()))
-			// Standard error: 9_206
-			.saturating_add(Weight::from_parts(117_145, 0).saturating_mul(d.into()))
-			// Standard error: 737_334
-			.saturating_add(Weight::from_parts(41_116_775, 0).saturating_mul(c.into()))
+		// At least 219_747_000 picoseconds.
+		Weight::from_parts(206_714_883, 11707)
+			// Standard error: 5_259
+			.saturating_add(Weight::from_parts(77_250, 0).saturating_mul(d.into()))
+			// Standard error: 407_066
+			.saturating_add(Weight::from_parts(43_853_930, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(11_u64))
 			.saturating_add(T::DbWeight::get().writes(9_u64))
 	}
@@ -194,12 +192,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `d` from 0 to 512.
 	/// `c` from 1 to 7.
 	fn finalise(p: u32, d: u32, c: u32, ) -> Weight {
-		// At least 5_655_057_000 picoseconds.
-		Weight::from_parts(6_553_647_107, 48683)
-			// Standard error: 3_061_192
-			.saturating_add(Weight::from_parts(46_932_424, 0).saturating_mul(p.into()))
-			// Standard error: 1_531_692
-			.saturating_add(Weight::from_parts(10_132_633, 0).saturating_mul(d.into()))
+		// At least 5_552_224_000 picoseconds.
+		Weight::from_parts(5_592_985_000, 48683)
+			// Standard error: 184_626
+			.saturating_add(Weight::from_parts(39_432_394, 0).saturating_mul(p.into()))
+			// Standard error: 92_360
+			.saturating_add(Weight::from_parts(6_736_693, 0).saturating_mul(d.into()))
 			.saturating_add(T::DbWeight::get().reads(13_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
@@ -221,8 +219,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::Pending` (r:1 w:0)
 	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
 	fn look_for_due() -> Weight {
-		// At least 57_125_000 picoseconds.
-		Weight::from_parts(74_571_000, 48683)
+		// At least 45_438_000 picoseconds.
+		Weight::from_parts(58_067_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
@@ -257,10 +255,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// `b` from 1 to 256.
 	fn strike(b: u32, ) -> Weight {
-		// At least 196_012_000 picoseconds.
-		Weight::from_parts(133_546_150, 11707)
-			// Standard error: 301_405
-			.saturating_add(Weight::from_parts(30_356_506, 0).saturating_mul(b.into()))
+		// At least 191_405_000 picoseconds.
+		Weight::from_parts(34_222_752, 11707)
+			// Standard error: 99_487
+			.saturating_add(Weight::from_parts(31_268_331, 0).saturating_mul(b.into()))
 			.saturating_add(T::DbWeight::get().reads(10_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
 			.saturating_add(T::DbWeight::get().writes(9_u64))
@@ -274,8 +272,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::DueJobs` (r:0 w:1)
 	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	fn keep_open() -> Weight {
-		// At least 18_167_000 picoseconds.
-		Weight::from_parts(21_712_000, 5563)
+		// At least 19_559_000 picoseconds.
+		Weight::from_parts(26_830_000, 5563)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -294,8 +292,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:2)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn take_over() -> Weight {
-		// At least 81_562_000 picoseconds.
-		Weight::from_parts(101_881_000, 5583)
+		// At least 75_102_000 picoseconds.
+		Weight::from_parts(105_757_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -321,10 +319,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// `c` from 1 to 7.
 	fn close_failed(c: u32, ) -> Weight {
-		// At least 165_777_000 picoseconds.
-		Weight::from_parts(168_388_595, 11707)
-			// Standard error: 453_258
-			.saturating_add(Weight::from_parts(45_244_101, 0).saturating_mul(c.into()))
+		// At least 167_729_000 picoseconds.
+		Weight::from_parts(155_854_550, 11707)
+			// Standard error: 568_755
+			.saturating_add(Weight::from_parts(50_038_228, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -345,16 +343,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn cancel_awaiting() -> Weight {
-		// At least 121_120_000 picoseconds.
-		Weight::from_parts(147_330_000, 17871)
+		// At least 136_693_000 picoseconds.
+		Weight::from_parts(165_596_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
 	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(536), added: 3011, mode: `MaxEncodedLen`)
 	fn cancel_running() -> Weight {
-		// At least 28_532_000 picoseconds.
-		Weight::from_parts(40_870_000, 4001)
+		// At least 36_965_000 picoseconds.
+		Weight::from_parts(53_500_000, 4001)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -375,8 +373,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn refund_awaiting() -> Weight {
-		// At least 117_224_000 picoseconds.
-		Weight::from_parts(133_058_000, 17871)
+		// At least 134_910_000 picoseconds.
+		Weight::from_parts(150_303_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -397,16 +395,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn refund_running() -> Weight {
-		// At least 88_472_000 picoseconds.
-		Weight::from_parts(106_508_000, 4001)
+		// At least 100_199_000 picoseconds.
+		Weight::from_parts(119_908_000, 4001)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::CurrentPrices` (r:0 w:1)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	fn set_prices() -> Weight {
-		// At least 5_738_000 picoseconds.
-		Weight::from_parts(6_399_000, 0)
+		// At least 5_598_000 picoseconds.
+		Weight::from_parts(6_270_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 }
@@ -414,8 +412,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(353_039_534, 408030)
-			.saturating_add(Weight::from_parts(60_898_696, 0).saturating_mul(n.into()))
+		Weight::from_parts(533_238_024, 408030)
+			.saturating_add(Weight::from_parts(55_716_397, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(140_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
@@ -423,8 +421,8 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 3011).saturating_mul(n.into()))
 	}
 	fn seed_lanes(n: u32, ) -> Weight {
-		Weight::from_parts(15_085_406, 9679)
-			.saturating_add(Weight::from_parts(8_219_546, 0).saturating_mul(n.into()))
+		Weight::from_parts(11_687_478, 9679)
+			.saturating_add(Weight::from_parts(8_339_812, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
@@ -432,22 +430,21 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 3017).saturating_mul(n.into()))
 	}
 	fn submit() -> Weight {
-		Weight::from_parts(177_894_000, 17871)
+		Weight::from_parts(219_967_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(10_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
-		Weight::from_parts(174_396_858, 11707)
-			.saturating_add(Weight::from_parts(125_175, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(117_145, 0).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(41_116_775, 0).saturating_mul(c.into()))
+		Weight::from_parts(206_714_883, 11707)
+			.saturating_add(Weight::from_parts(77_250, 0).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(43_853_930, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(11_u64))
 			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
 	fn finalise(p: u32, d: u32, c: u32, ) -> Weight {
-		Weight::from_parts(6_553_647_107, 48683)
-			.saturating_add(Weight::from_parts(46_932_424, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(10_132_633, 0).saturating_mul(d.into()))
+		Weight::from_parts(5_592_985_000, 48683)
+			.saturating_add(Weight::from_parts(39_432_394, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(6_736_693, 0).saturating_mul(d.into()))
 			.saturating_add(RocksDbWeight::get().reads(13_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
@@ -461,12 +458,12 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
 	fn look_for_due() -> Weight {
-		Weight::from_parts(74_571_000, 48683)
+		Weight::from_parts(58_067_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 	}
 	fn strike(b: u32, ) -> Weight {
-		Weight::from_parts(133_546_150, 11707)
-			.saturating_add(Weight::from_parts(30_356_506, 0).saturating_mul(b.into()))
+		Weight::from_parts(34_222_752, 11707)
+			.saturating_add(Weight::from_parts(31_268_331, 0).saturating_mul(b.into()))
 			.saturating_add(RocksDbWeight::get().reads(10_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
 			.saturating_add(RocksDbWeight::get().writes(9_u64))
@@ -474,43 +471,43 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 47693).saturating_mul(b.into()))
 	}
 	fn keep_open() -> Weight {
-		Weight::from_parts(21_712_000, 5563)
+		Weight::from_parts(26_830_000, 5563)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn take_over() -> Weight {
-		Weight::from_parts(101_881_000, 5583)
+		Weight::from_parts(105_757_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn close_failed(c: u32, ) -> Weight {
-		Weight::from_parts(168_388_595, 11707)
-			.saturating_add(Weight::from_parts(45_244_101, 0).saturating_mul(c.into()))
+		Weight::from_parts(155_854_550, 11707)
+			.saturating_add(Weight::from_parts(50_038_228, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_awaiting() -> Weight {
-		Weight::from_parts(147_330_000, 17871)
+		Weight::from_parts(165_596_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_running() -> Weight {
-		Weight::from_parts(40_870_000, 4001)
+		Weight::from_parts(53_500_000, 4001)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn refund_awaiting() -> Weight {
-		Weight::from_parts(133_058_000, 17871)
+		Weight::from_parts(150_303_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn refund_running() -> Weight {
-		Weight::from_parts(106_508_000, 4001)
+		Weight::from_parts(119_908_000, 4001)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn set_prices() -> Weight {
-		Weight::from_parts(6_399_000, 0)
+		Weight::from_parts(6_270_000, 0)
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 }
