@@ -175,12 +175,9 @@ async fn serve(
     let chain = chain.context("a masternode needs the node that `chain` in its settings names")?;
     let genesis = chain.genesis();
     let (commands, waiting) = mpsc::channel(COMMANDS_MAX);
-    std::fs::create_dir_all(&config.data_dir).with_context(|| {
-        format!(
-            "cannot make the data directory {}",
-            config.data_dir.display()
-        )
-    })?;
+    let folder = config.data_dir.display();
+    let no_folder = || format!("cannot make the data directory {folder}");
+    std::fs::create_dir_all(&config.data_dir).with_context(no_folder)?;
     let node = NodeSecret::from_seed(&keys.network_seed);
     let store = state::open_store(&config, genesis, node.clone(), &commands)?;
     let mut books = Books::open(
@@ -235,6 +232,7 @@ async fn serve(
         key_seed: *keys.network_seed,
         listen: config.listen()?,
         limits: config.server_limits(),
+        inquiries: None,
     })
     .await?;
     let room = Arc::new(Room::new(&shared, &config));

@@ -1,7 +1,8 @@
 //! The device's side: one connection to one masternode.
 
 use crate::{
-    Prefer, address,
+    Asker, Inquiry, Prefer, address,
+    content::Contents,
     identity::{device_of, key_pair, peer_of},
     limits::REQUESTS_PER_DEVICE_MAX,
     streams::device::{Ask, Asking},
@@ -33,6 +34,8 @@ pub struct ClientConfig {
     pub addresses: Vec<Multiaddr>,
     /// Which transport to try first.
     pub prefer: Prefer,
+    /// Where to hand the masternode's questions about content, if they are answered.
+    pub inquiries: Option<mpsc::Sender<Inquiry>>,
 }
 
 /// Why there is no connection.
@@ -95,6 +98,7 @@ pub enum RequestError {
 #[derive(Clone, Debug)]
 pub struct Client {
     requests: mpsc::Sender<Ask>,
+    asker: Asker,
     close: Arc<Notify>,
     ended: watch::Receiver<bool>,
     masternode: DeviceId,
@@ -113,7 +117,9 @@ impl Client {
             .with_max_established_incoming(Some(0))
             .with_max_established_outgoing(Some(1));
         let tasks = Asking::new(REQUEST_TIMEOUT);
-        let mut swarm = build(key_pair(config.key_seed), tasks, connections)?;
+        let contents = Contents::new(config.inquiries);
+        let asker = contents.asker();
+        let mut swarm = build(key_pair(config.key_seed), tasks, contents, connections)?;
         let masternode = peer_of(&config.masternode);
         dial(&mut swarm, masternode, addresses)
             .await
@@ -133,6 +139,7 @@ impl Client {
         });
         Ok(Self {
             requests,
+            asker,
             close,
             ended,
             masternode: config.masternode,
@@ -149,6 +156,11 @@ impl Client {
             .await
             .map_err(|_| RequestError::Disconnected)?;
         answer.await.map_err(|_| RequestError::Disconnected)?
+    }
+
+    /// Asks the masternode for content by its name.
+    pub fn asker(&self) -> &Asker {
+        &self.asker
     }
 
     /// Ends the connection, for all clones. Requests without an answer fail.

@@ -40,6 +40,13 @@
 //! protocol there are only libp2p's ping, which tells how far away a device is
 //! ([`ReplyToken::round_trip`]), and identify.
 //!
+//! # Content
+//!
+//! What has a name is asked for over streams of its own, by a protocol of its own
+//! ([`quern_protocol::fetch`]), and either side of a connection may ask: an [`Asker`] opens a stream for each
+//! question, and what the other side asks comes as an [`Inquiry`]. Who has more streams open for it than
+//! [`limits::CONTENT_STREAMS_MAX`] has the next one reset.
+//!
 //! # Limits
 //!
 //! See [`limits`] and [`ServerLimits`]. A peer that breaks one is reported as
@@ -49,6 +56,7 @@
 mod address;
 mod admission;
 mod client;
+mod content;
 mod identity;
 pub mod limits;
 mod server;
@@ -58,6 +66,7 @@ mod wire;
 
 pub use address::Prefer;
 pub use client::{Client, ClientConfig, ConnectError, RequestError};
+pub use content::{AskError, Asker, Inquiry, Reading, ReadingError, Writing};
 pub use identity::device_of_seed;
 pub use libp2p::{Multiaddr, multiaddr::Error as AddressError};
 pub use limits::ServerLimits;

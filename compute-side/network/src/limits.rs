@@ -12,11 +12,23 @@ pub const REQUESTS_PER_DEVICE_MAX: usize = 8;
 /// it, and one that it has given up and whose end is still on its way.
 pub const STREAMS_PER_REQUEST: usize = 2;
 
-/// Streams of one connection: those for requests, and far more than ping and identify take, so that
-/// those that are being opened and closed do not count against a device.
-pub const STREAMS_PER_CONNECTION_MAX: u32 = 64;
-const _: () =
-    assert!(STREAMS_PER_CONNECTION_MAX as usize > STREAMS_PER_REQUEST * REQUESTS_PER_DEVICE_MAX);
+/// Streams that a peer may have open for questions about content at a time: what it has of 16 things, and four
+/// questions for spans; twice as many as those, for some are given up whose end is still on its way.
+pub const CONTENT_STREAMS_MAX: usize = 40;
+
+/// How long a question about content may take to come, and to be taken.
+pub const INQUIRY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Streams for questions that wait to be opened, over all connections.
+pub const ORDERS_MAX: usize = 256;
+
+/// Streams of one connection: those for requests, those for content of both sides, and more than ping and identify
+/// take, so that those that are being opened and closed do not count against a device.
+pub const STREAMS_PER_CONNECTION_MAX: u32 = 128;
+const _: () = assert!(
+    STREAMS_PER_CONNECTION_MAX as usize
+        > STREAMS_PER_REQUEST * REQUESTS_PER_DEVICE_MAX + 2 * CONTENT_STREAMS_MAX
+);
 
 /// Bytes of requests and answers after which a stream carries no more requests: some thousand exchanges
 /// without inline data, or four pieces. On TCP the other side may send ahead as much as a stream's

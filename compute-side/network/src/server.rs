@@ -5,6 +5,8 @@ mod places;
 mod standing;
 
 use crate::{
+    Asker, Inquiry,
+    content::Contents,
     identity::{device_of, key_pair, peer_of},
     limits::{CONNECTIONS_PER_DEVICE_MAX, DISMISS_GRACE, SURPLUS_MAX, ServerLimits},
     streams::masternode::{Answering, Asked, Event},
@@ -44,6 +46,8 @@ pub struct ServerConfig {
     pub listen: Vec<Multiaddr>,
     /// What to accept at most.
     pub limits: ServerLimits,
+    /// Where to hand devices' questions about content, if they are answered.
+    pub inquiries: Option<mpsc::Sender<Inquiry>>,
 }
 
 /// Why a server does not start.
@@ -174,6 +178,7 @@ enum Command {
 #[derive(Clone)]
 pub struct ServerHandle {
     commands: mpsc::Sender<Command>,
+    asker: Asker,
     addresses: Vec<Multiaddr>,
     device: DeviceId,
 }
@@ -198,6 +203,11 @@ impl ServerHandle {
             .send(Command::Block(device, duration))
             .await
             .map_err(|_| Stopped)
+    }
+
+    /// Asks devices that are connected for content by its name.
+    pub fn asker(&self) -> &Asker {
+        &self.asker
     }
 
     /// Where the server listens, with the ports that were free where none was asked for.
@@ -250,13 +260,16 @@ impl Server {
             .with_max_established_outgoing(Some(0));
         let key = key_pair(config.key_seed);
         let tasks = Answering::new(limits.requests_per_device_max, REQUEST_TIMEOUT);
-        let mut swarm = build(key, tasks, connections)?;
+        let contents = Contents::new(config.inquiries);
+        let asker = contents.asker();
+        let mut swarm = build(key, tasks, contents, connections)?;
         let addresses = listen(&mut swarm, config.listen).await?;
 
         let (commands_sender, commands) = mpsc::channel(COMMANDS_MAX);
         let (events, received) = mpsc::channel(limits.events_max);
         let handle = ServerHandle {
             commands: commands_sender.clone(),
+            asker,
             addresses,
             device: crate::device_of_seed(config.key_seed),
         };

@@ -3,6 +3,7 @@
 
 use crate::{
     admission::Admission,
+    content::Contents,
     limits::{
         CONNECT_TIMEOUT, CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, PING_INTERVAL, PING_TIMEOUT,
         QUIC_KEEP_ALIVE, QUIC_SILENCE_MAX, STREAM_WINDOW_BYTES, STREAMS_PER_CONNECTION_MAX,
@@ -29,6 +30,7 @@ pub(crate) struct Behaviour<T> {
     pub(crate) admission: Admission,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    pub(crate) contents: Contents,
     pub(crate) tasks: T,
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct Behaviour<T> {
 pub(crate) fn build<T: NetworkBehaviour>(
     key: Keypair,
     tasks: T,
+    contents: Contents,
     connections: ConnectionLimits,
 ) -> Result<Swarm<Behaviour<T>>, noise::Error> {
     let swarm = SwarmBuilder::with_existing_identity(key)
@@ -55,6 +58,7 @@ pub(crate) fn build<T: NetworkBehaviour>(
                     .with_interval(PING_INTERVAL)
                     .with_timeout(PING_TIMEOUT),
             ),
+            contents,
             tasks,
         })
         .unwrap_or_else(|never: Infallible| match never {})

@@ -4,6 +4,7 @@
 mod bare;
 mod devices;
 mod dispatch;
+mod fetching;
 mod known;
 mod lag;
 mod makespan;
@@ -49,9 +50,15 @@ struct Arguments {
     /// Prepare a job of this file, and say how much memory that took. This program calls itself so.
     #[arg(long, value_name = "FILE", hide = true)]
     prepare_alone: Option<PathBuf>,
+    /// Serve what is in this folder, and say where. This program calls itself so.
+    #[arg(long, value_name = "DIR", hide = true, requires = "serve_seed")]
+    serve_content: Option<PathBuf>,
+    /// The seed of the key of who serves.
+    #[arg(long, value_name = "NUMBER", hide = true)]
+    serve_seed: Option<u8>,
 }
 
-const NAMES: [&str; 35] = [
+const NAMES: [&str; 36] = [
     ranking::SORT,
     ranking::RANK,
     ranking::QUEUED,
@@ -86,6 +93,7 @@ const NAMES: [&str; 35] = [
     sealing::SEAL,
     sealing::OPEN,
     sealing::PEAK,
+    fetching::NAME,
     overhead::NAME,
 ];
 
@@ -100,6 +108,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if let Some(input) = &arguments.prepare_alone {
         return sealing::prepare_alone(input);
+    }
+    if let (Some(folder), Some(seed)) = (arguments.serve_content.clone(), arguments.serve_seed) {
+        return tokio::task::spawn_blocking(move || fetching::serve(&folder, seed)).await?;
     }
     let folder = std::path::absolute(&arguments.folder)?;
     if folder.exists() {
@@ -152,6 +163,11 @@ async fn main() -> anyhow::Result<ExitCode> {
         rows.push(tokio::task::spawn_blocking(verifying::measure).await??);
     }
     rows.extend(of_sealing(&arguments, &folder).await?);
+    if arguments.wants(fetching::NAME) {
+        let (quick, folder) = (arguments.quick, folder.clone());
+        let measured = tokio::task::spawn_blocking(move || fetching::measure(&folder, quick));
+        rows.push(measured.await??);
+    }
     let mut stop = pin!(told_to_stop());
     let Some(on_chain) = with_processes(&arguments, &folder, stop.as_mut()).await? else {
         say("told to stop; what had started is ended");

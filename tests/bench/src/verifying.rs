@@ -1,6 +1,6 @@
 //! How many receipts a second one thread verifies: all that `quern verify` checks of a file alone.
 //!
-//! That is, of each of a full batch's 4,096 receipts: reading it, the device's signature, whether the
+//! That is, of each of a full batch's 4,096 receipts: reading its file as it is saved, in JSON, the device's signature, whether the
 //! verdict names this very receipt, its finding and its pay, and the verdict's path to the batch's root.
 //! It is held against the signatures alone, over digests that are ready, checked in the same run.
 //!
@@ -11,7 +11,7 @@
 
 use crate::report::{Bar, Row, say, title};
 use anyhow::{Context as _, ensure};
-use codec::{Decode as _, Encode as _};
+use codec::Encode as _;
 use quern_owner::verify_file;
 use quern_primitives::{
     device::Class,
@@ -102,7 +102,7 @@ fn check_bulk(receipts: &[u8]) -> anyhow::Result<()> {
 
 fn check_files(files: &[Vec<u8>]) -> anyhow::Result<()> {
     for file in files {
-        let file = ReceiptFile::decode(&mut &file[..])?;
+        let file: ReceiptFile = serde_json::from_slice(file)?;
         let failed = verify_file(&file).into_iter().find(|check| !check.holds);
         ensure!(failed.is_none(), "a check of a receipt fails: {failed:?}");
     }
@@ -129,7 +129,7 @@ fn batch() -> anyhow::Result<(Vec<SignedReceipt>, Vec<Vec<u8>>)> {
             proof: tree.proof(verdict.task).context("a task is no leaf")?,
             verdict,
         };
-        Ok(file.encode())
+        Ok(serde_json::to_vec_pretty(&file)?)
     });
     let files = files.collect::<anyhow::Result<_>>()?;
     Ok((receipts, files))
@@ -186,9 +186,9 @@ mod tests {
         let (mut receipts, mut files) = batch()?;
         check_files(&files)?;
         let last = files.len() - 1;
-        let mut file = ReceiptFile::decode(&mut &files[last][..])?;
+        let mut file: ReceiptFile = serde_json::from_slice(&files[last])?;
         file.verdict.price += 1;
-        files[last] = file.encode();
+        files[last] = serde_json::to_vec_pretty(&file)?;
         assert!(check_files(&files).is_err());
         receipts.swap(0, 1);
         let (first, second) = (&receipts[0], &receipts[1]);

@@ -249,6 +249,7 @@ impl Known {
             masternode,
             addresses: self.addresses.clone(),
             prefer,
+            inquiries: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     Misbehaviour, RequestError,
+    content::Contents,
     identity::key_pair,
     limits::{REQUESTS_PER_DEVICE_MAX, STREAM_BYTES_MAX},
     swarm::{BehaviourEvent, build},
@@ -47,7 +48,7 @@ impl Pair {
         let key = key_pair([1; 32]);
         let peer = key.public().to_peer_id();
         let answering = Answering::new(REQUESTS_PER_DEVICE_MAX, LONG);
-        let mut masternode = build(key, answering, unlimited()).unwrap();
+        let mut masternode = build(key, answering, Contents::new(None), unlimited()).unwrap();
         masternode
             .listen_on(listen.parse::<Multiaddr>().unwrap())
             .unwrap();
@@ -68,7 +69,8 @@ impl Pair {
 
         let asking = Asking::new(LONG);
         let opened = asking.opened.clone();
-        let mut device = build(key_pair([2; 32]), asking, unlimited()).unwrap();
+        let mut device =
+            build(key_pair([2; 32]), asking, Contents::new(None), unlimited()).unwrap();
         device.dial(address).unwrap();
         while !device.is_connected(&peer) {
             device.select_next_some().await;

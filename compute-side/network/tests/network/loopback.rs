@@ -25,6 +25,7 @@ pub(crate) async fn serve(limits: ServerLimits) -> (ServerHandle, Events) {
         key_seed: MASTERNODE,
         listen: listen.map(|address| address.parse().unwrap()).to_vec(),
         limits,
+        inquiries: None,
     })
     .await
     .unwrap()
@@ -36,6 +37,7 @@ pub(crate) fn to(server: &ServerHandle, key_seed: [u8; 32], prefer: Prefer) -> C
         masternode: server.network_key(),
         addresses: server.listen_addresses().to_vec(),
         prefer,
+        inquiries: None,
     }
 }
 
@@ -262,6 +264,7 @@ async fn a_server_does_not_start_where_it_cannot_listen() {
         key_seed: MASTERNODE,
         listen,
         limits: ServerLimits::default(),
+        inquiries: None,
     };
     assert!(matches!(
         Server::start(config(vec![])).await,

@@ -1,6 +1,7 @@
 //! Networking over real loopback sockets. One program, because each takes long to link.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod content;
 mod cut;
 mod loopback;
 mod raw;

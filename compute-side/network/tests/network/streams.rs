@@ -16,6 +16,7 @@ async fn visited_by(streams: usize, bytes: Vec<u8>) -> (ServerHandle, Events) {
         key_seed: [1; 32],
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
         limits: ServerLimits::default(),
+        inquiries: None,
     })
     .await
     .unwrap();

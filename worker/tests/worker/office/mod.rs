@@ -138,6 +138,7 @@ impl Office {
             key_seed: KEY_SEED,
             listen: listen.to_vec(),
             limits: ServerLimits::default(),
+            inquiries: None,
         })
         .await
         .unwrap();
