@@ -1,0 +1,42 @@
+//! Which device takes a piece.
+
+use crate::{Candidate, piece::Piece};
+use quern_primitives::{
+    device::Region,
+    ids::{AccountId, BlockNumber, DeviceId},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a choice depends on beside the piece.
+pub(crate) struct Choice<'a> {
+    pub(crate) here: &'a BTreeMap<DeviceId, Candidate>,
+    /// Bytes that each is about to take.
+    pub(crate) promised: &'a BTreeMap<DeviceId, u64>,
+    /// Accounts that have, or are to have, other pieces of the same stripe, and where their devices stand.
+    pub(crate) beside: &'a BTreeSet<AccountId>,
+    pub(crate) regions: &'a BTreeSet<Region>,
+    pub(crate) now: BlockNumber,
+}
+
+/// Who takes a piece of so many bytes: the best by rank among those that have room and are of an account that has
+/// nothing of the same stripe, in a region where nothing of it is if there is one. Where all accounts have something
+/// of the stripe, of any that does not have this very piece: better two pieces with one account than one with none.
+pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<DeviceId> {
+    let of_piece: BTreeSet<&AccountId> = piece.accounts().collect();
+    let may = choice.here.values().filter(|it| {
+        let promised = choice.promised.get(&it.device).copied().unwrap_or_default();
+        let has_room = it.free_bytes.saturating_sub(promised) >= bytes;
+        let rests = piece.rests.get(&it.device);
+        let is_asked = piece.takers.contains_key(&it.device)
+            || piece.held.contains_key(&it.device)
+            || piece.refused.contains(&it.device)
+            || rests.is_some_and(|until| *until > choice.now);
+        has_room && !is_asked && !of_piece.contains(&it.account)
+    });
+    let best = may.min_by_key(|it| {
+        let is_beside = choice.beside.contains(&it.account);
+        let is_near = choice.regions.contains(&it.region);
+        (is_beside, is_near, it.rank, it.device)
+    });
+    best.map(|it| it.device)
+}

@@ -1,0 +1,183 @@
+//! A contract's life with a chain of the real rules, devices that come and go and lose what they have, and the masternodes
+//! of its group.
+
+mod world;
+
+use crate::keeping::periods::Marks;
+use proptest::prelude::*;
+use quern_primitives::custody::Held;
+use quern_shards::stored::Layout;
+use world::{Manner, World};
+
+const MIRRORED: Layout = Layout::Mirrored { copies: 2 };
+const CODED: Layout = Layout::Coded {
+    shards: 4,
+    parity: 2,
+};
+
+#[test]
+fn all_pieces_are_held_by_as_many_as_shall_and_every_period_of_them_is_paid() {
+    for (layout, members) in [(MIRRORED, 1), (MIRRORED, 3), (CODED, 1), (CODED, 3)] {
+        let mut world = World::new(1, layout, 8, members, 9);
+        world.periods(2);
+        world.assert_all_held();
+        world.periods(6);
+        world.assert_all_held();
+        world.assert_paid_since_taken();
+        assert_eq!(world.chain.challenges_ever, 0, "nobody was slandered");
+        assert!(world.is_nothing_here(), "what is held is not kept here");
+    }
+}
+
+#[test]
+fn who_erased_its_piece_is_challenged_and_not_paid_and_another_holds_it_then() {
+    for (layout, members) in [(MIRRORED, 1), (CODED, 3)] {
+        let mut world = World::new(2, layout, 8, members, 9);
+        world.periods(3);
+        let device = world.holder_of(0);
+        assert!(world.paid_periods(&device) > 0);
+        let lost = std::mem::take(&mut world.devices.get_mut(&device).unwrap().has);
+        world.periods(3);
+        assert!(world.missed.contains(&device));
+        // A miss is a warning: it may take others, and is paid for those.
+        for piece in lost {
+            assert!(!world.chain.paid.contains(&(Held { piece, device }, 3)));
+        }
+        world.assert_all_held();
+        for holder in world.holders(0) {
+            assert!(world.devices[&holder].has.contains(&0));
+        }
+    }
+}
+
+#[test]
+fn who_says_that_it_has_what_it_does_not_is_found_in_the_first_period() {
+    let mut world = World::new(3, MIRRORED, 6, 1, 6);
+    let liar = *world.devices.keys().next().unwrap();
+    world.devices.get_mut(&liar).unwrap().manner = Manner::KeepsNothing;
+    world.periods(5);
+    let taken = world.chain.taken_by(&liar);
+    assert!(taken > 0, "it took something");
+    assert_eq!(world.paid_periods(&liar), 0);
+    assert!(world.missed.contains(&liar));
+    world.assert_all_held();
+}
+
+#[test]
+fn a_device_that_is_away_for_a_while_has_what_it_had_and_one_that_is_gone_is_replaced() {
+    let mut world = World::new(4, CODED, 10, 3, 30);
+    world.periods(2);
+    let device = world.holder_of(0);
+    // It is off between two periods' proofs, and nobody minds.
+    world.blocks(80);
+    world.leaves(&device);
+    world.blocks(15);
+    world.comes(&device);
+    world.periods(1);
+    assert!(world.holders(0).contains(&device));
+    assert!(!world.missed.contains(&device));
+    world.leaves(&device);
+    world.periods(3);
+    // Who does not prove is challenged, and by that the piece goes to another long before the device counts as gone.
+    assert!(!world.holders(0).contains(&device));
+    world.assert_all_held();
+}
+
+#[test]
+fn as_many_of_a_stripe_as_it_has_parity_may_lose_everything_at_once() {
+    let mut world = World::new(5, CODED, 12, 3, 12);
+    world.periods(2);
+    world.assert_all_held();
+    for piece in [1, 4] {
+        let device = world.holder_of(piece);
+        world.devices.get_mut(&device).unwrap().has.clear();
+    }
+    world.periods(4);
+    world.assert_all_held();
+    assert!(world.made > 0, "what was lost was made of the others");
+    assert!(world.is_nothing_here());
+}
+
+#[test]
+fn where_the_first_member_does_nothing_the_next_does_it() {
+    for silent in [1, 2] {
+        let mut world = World::new(6, CODED, 8, 3, 10);
+        for member in 0..silent {
+            world.members[member].is_silent = true;
+        }
+        world.periods(3);
+        world.assert_all_held();
+        world.periods(3);
+        world.assert_paid_since_taken();
+        assert_eq!(world.chain.challenges_ever, 0);
+    }
+}
+
+#[test]
+fn the_end_of_a_contract_ends_everything() {
+    let mut world = World::new(7, MIRRORED, 6, 3, 3);
+    world.periods(8);
+    assert!(world.chain.contract.is_none(), "it is closed");
+    assert!(world.is_nothing_here());
+    let escrow = world.chain.last_escrow;
+    let spent = escrow.paid + escrow.network + escrow.refunded + escrow.held;
+    assert_eq!(escrow.deposited, spent);
+    assert_eq!(escrow.reserved, 0);
+}
+
+#[test]
+fn with_too_few_accounts_what_can_be_held_is_and_the_rest_waits_here() {
+    let mut world = World::new(8, CODED, 4, 1, 6);
+    world.periods(3);
+    // Four devices of four accounts: six pieces of a stripe find a place, two accounts with two each.
+    world.assert_all_held();
+    let mut world = World::new(9, MIRRORED, 1, 1, 6);
+    world.periods(2);
+    assert_eq!(world.holders(0).len(), 1, "no account holds a piece twice");
+    assert!(!world.is_nothing_here());
+}
+
+#[test]
+fn a_member_s_marks_are_in_order_and_leave_room_before_the_period_ends() {
+    for place in 0..7 {
+        let marks = Marks::of(place);
+        assert!(marks.asks < marks.certifies && marks.certifies < 1_000);
+        assert!(marks.challenges < 1_000);
+        if place > 0 {
+            let before = Marks::of(place - 1);
+            assert!(before.asks <= marks.asks && before.challenges <= marks.challenges);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever devices do, as long as no more of a stripe fail between two repairs than it has parity: nothing is lost,
+    /// nobody is paid for a period in which it had nothing, and who keeps what it took is paid for all of it.
+    #[test]
+    fn nothing_is_lost_and_nobody_is_paid_for_nothing(
+        seed in any::<u64>(), members in 1usize..4, is_coded: bool,
+        failures in proptest::collection::vec((0u32..6, 0u8..3), 0..6),
+    ) {
+        let layout = if is_coded { CODED } else { MIRRORED };
+        let mut world = World::new(seed, layout, 14, members, 40);
+        world.periods(2);
+        for (piece, how) in failures {
+            let piece = piece % world.pieces();
+            let device = world.holder_of(piece);
+            match how {
+                0 => { world.devices.get_mut(&device).unwrap().has.clear(); }
+                1 => world.leaves(&device),
+                _ => world.devices.get_mut(&device).unwrap().manner = Manner::KeepsNothing,
+            }
+            if how == 2 {
+                world.devices.get_mut(&device).unwrap().has.clear();
+            }
+            world.periods(3);
+        }
+        world.assert_recoverable();
+        world.assert_all_held();
+        world.assert_nobody_paid_for_nothing();
+    }
+}
