@@ -1,6 +1,7 @@
 //! The calls that the compute side makes, encoded from the types that the runtime decodes.
 
 use crate::{
+    CustodyCall,
     council::{CallWeight, EncodedCall, length_of},
     session::SessionKeys,
 };
@@ -177,6 +178,8 @@ pub enum Call {
     },
     /// End a dispute whose time is over. Anyone may.
     ExpireDispute(DisputeId),
+    /// What is done about data that are kept.
+    Custody(Box<CustodyCall>),
     /// Send money.
     Transfer {
         /// To whom.
@@ -293,6 +296,10 @@ impl Call {
             Self::SetSessionKeys(SessionKeys { keys, proof }) => {
                 let arguments = [&keys[..], &proof.encode()].concat();
                 ("Session", "set_keys", arguments)
+            }
+            Self::Custody(call) => {
+                let (name, arguments) = call.parts();
+                ("Custody", name, arguments)
             }
             Self::Transfer { to, amount } => {
                 let mut arguments = by_id(to);

@@ -272,7 +272,16 @@ impl State {
         what: &'static str,
         arguments: &A,
     ) -> Result<R, ChainError> {
-        let method = format!("QuernApi_{what}");
+        self.ask_of("QuernApi", what, arguments).await
+    }
+
+    pub(crate) async fn ask_of<A: Encode, R: Decode>(
+        &self,
+        interface: &'static str,
+        what: &'static str,
+        arguments: &A,
+    ) -> Result<R, ChainError> {
+        let method = format!("{interface}_{what}");
         let answer = self
             .at
             .runtime_apis()
