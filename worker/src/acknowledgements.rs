@@ -33,8 +33,9 @@ const RECORD_BYTES: usize = BODY_BYTES + CHECK_BYTES;
 
 const CHECK_BYTES: usize = 8;
 
-/// Words that are kept: 6.8 MB. With more the oldest go.
-pub const WORDS_MAX: usize = 16_384;
+/// Words that are kept: 28 MB. With more the oldest go. A word is needed until its batch is final, ten minutes after it is
+/// settled with a new chain's window: so many are those of a hundred tasks a second.
+pub const WORDS_MAX: usize = 65_536;
 
 /// Records that are not wanted any more and stay in the file, at the least.
 const SPENT_MIN: usize = 1_024;
