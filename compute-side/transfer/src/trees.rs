@@ -1,4 +1,4 @@
-//! The trees of what is served, kept while they are used. A tree takes a pass over the whole thing to make.
+//! What proves the spans of what is served, kept while it is used. It takes a pass over the whole thing to make.
 
 use crate::{
     Shelved,
@@ -12,15 +12,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Trees that are kept: at the most 2 MiB each.
-const TREES_MAX: usize = 8;
+/// Things of which it is kept: 28 kB of one of 32 MiB, 150 kB of the longest.
+const KEPT_MAX: usize = 64;
 
 /// Bytes that are read at a time: so many chunks.
 const READ_CHUNKS: usize = 16;
 
-type Slot = Arc<Mutex<Option<Arc<Tree>>>>;
+/// For each span the hashes that lead from it to the thing's name.
+type Siblings = Vec<Vec<Digest>>;
 
-/// The trees of the things that were served last.
+type Slot = Arc<Mutex<Option<Arc<Siblings>>>>;
+
+/// What proves the spans of the things that were served last.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trees {
     /// The one that was used last is the last.
@@ -42,13 +45,15 @@ impl Trees {
     /// A span of a thing, with what leads from it to the thing's name, held to that name.
     pub(crate) fn span(&self, shelved: &Shelved, number: u32) -> Result<Span, ServeError> {
         let Shelved { thing, path } = shelved;
-        let tree = self.of(shelved)?;
-        let proof = tree.span_proof(number).ok_or(ServeError::Damaged)?;
+        let siblings = self.of(shelved)?;
+        let siblings = siblings.get(number as usize).ok_or(ServeError::Damaged)?;
         let length = usize::try_from(thing.span_bytes(number)).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length];
         File::open(path)?.read_exact_at(&mut bytes, place(number))?;
-        let siblings = proof.siblings.into_inner();
-        let span = Span { bytes, siblings };
+        let span = Span {
+            bytes,
+            siblings: siblings.clone(),
+        };
         if span.is_of(thing, number) {
             Ok(span)
         } else {
@@ -57,21 +62,24 @@ impl Trees {
         }
     }
 
-    /// A thing's tree. Whoever wants one that is being made waits for it.
-    fn of(&self, shelved: &Shelved) -> Result<Arc<Tree>, ServeError> {
+    /// What proves a thing's spans. Whoever wants it while it is being made waits for it.
+    fn of(&self, shelved: &Shelved) -> Result<Arc<Siblings>, ServeError> {
         let root = shelved.thing.root();
         let slot = self.slot(root);
         let mut made = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tree) = &*made {
-            return Ok(Arc::clone(tree));
+        if let Some(siblings) = &*made {
+            return Ok(Arc::clone(siblings));
         }
-        let tree = Arc::new(read(shelved)?);
+        let tree = read(shelved)?;
         if tree.root() != root {
             self.forget(&root);
             return Err(ServeError::Damaged);
         }
-        *made = Some(Arc::clone(&tree));
-        Ok(tree)
+        let proofs = (0..shelved.thing.spans()).filter_map(|span| tree.span_proof(span));
+        let siblings = proofs.map(|proof| proof.siblings.into_inner()).collect();
+        let siblings = Arc::new(siblings);
+        *made = Some(Arc::clone(&siblings));
+        Ok(siblings)
     }
 
     fn slot(&self, root: Digest) -> Slot {
@@ -81,7 +89,7 @@ impl Trees {
             Some(place) => kept.remove(place),
             None => (root, Slot::default()),
         };
-        if kept.len() >= TREES_MAX {
+        if kept.len() >= KEPT_MAX {
             kept.remove(0);
         }
         let slot = Arc::clone(&entry.1);

@@ -28,7 +28,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 pub(crate) const NAME: &str = "fetch_MBps";
 
@@ -45,6 +45,9 @@ const SERVERS: u8 = 3;
 
 /// What is asked for to get bytes that are nothing.
 const NOTHING: Digest = Digest([0; 32]);
+
+/// Things that are fetched at a time.
+const AT_A_TIME: usize = 4;
 
 /// Questions that wait.
 const INQUIRIES_MAX: usize = 64;
@@ -176,16 +179,17 @@ async fn fetch(serving: &[Serving], folder: &Path, things: &[Thing]) -> anyhow::
         clients.push(client);
     }
     let start = Instant::now();
-    // As many at a time as a machine may want.
-    for some in things.chunks(4) {
-        let fetches = some.iter().map(|thing| {
-            let (transfer, thing) = (transfer.clone(), *thing);
-            let path = into.join(thing.root().to_string());
-            tokio::spawn(async move { transfer.fetch(thing, &path, None).await })
-        });
-        for fetched in fetches.collect::<Vec<_>>() {
-            fetched.await??;
-        }
+    let places = Arc::new(Semaphore::new(AT_A_TIME));
+    let fetches = things.iter().map(|thing| {
+        let (transfer, thing, places) = (transfer.clone(), *thing, places.clone());
+        let path = into.join(thing.root().to_string());
+        tokio::spawn(async move {
+            let _place = places.acquire().await?;
+            anyhow::Ok(transfer.fetch(thing, &path, None).await?)
+        })
+    });
+    for fetched in fetches.collect::<Vec<_>>() {
+        fetched.await??;
     }
     let took = start.elapsed();
     fs::remove_dir_all(&into)?;
