@@ -128,17 +128,6 @@ impl Keeping {
         })
     }
 
-    /// Whether a piece is to be here: to be placed, or for others to be made of it.
-    pub fn wants(&self, piece: PieceIndex) -> bool {
-        let piece = self.pieces.get(piece as usize);
-        piece.is_some_and(|piece| !piece.is_here && piece.bringing.is_some())
-    }
-
-    /// What is under way.
-    pub fn under_way(&self) -> impl Iterator<Item = (OrderId, &Order)> {
-        self.orders.iter().map(|(id, order)| (*id, order))
-    }
-
     fn now(&self) -> Option<Now<'_>> {
         let contract = self.contract.as_ref()?;
         let period = period_at(&contract.terms, self.clock);

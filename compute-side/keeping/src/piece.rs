@@ -11,15 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// It is to fetch it.
-    Taking(OrderId),
+    Taking,
     /// It has it, and is to be asked for its consent.
     Has,
-    /// It is asked for its consent from this period on.
-    Signing(OrderId, Period),
-    /// It has signed.
+    /// It is asked for its consent.
+    Signing,
+    /// It has signed, for this period on.
     Signed(Period),
     /// The chain is told.
-    Holding(OrderId),
+    Holding,
     /// The chain has been told, and is to show it.
     Told,
 }

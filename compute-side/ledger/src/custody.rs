@@ -1,7 +1,7 @@
 //! Data that are kept: the calls of owners, holders and masternodes, and what the chain tells.
 
 use crate::{State, chain::ChainError};
-use codec::{Decode, Encode};
+use codec::Encode;
 use quern_primitives::{
     AccountId, Amount, BlockNumber, DeviceId, Digest,
     batch::Words,
@@ -127,7 +127,8 @@ impl State {
         owner: &AccountId,
     ) -> Result<Vec<(ContractId, Contract)>, ChainError> {
         let key = |(contract, _): &(ContractId, Contract)| *contract;
-        self.pages("contracts_of", owner, key).await
+        self.pages(("CustodyApi", "contracts_of"), owner, (PAGE, READ_MAX), key)
+            .await
     }
 
     /// A contract's masternodes; none before they are drawn.
@@ -149,13 +150,20 @@ impl State {
         contract: ContractId,
     ) -> Result<Vec<(Held, Holding)>, ChainError> {
         let key = |(held, _): &(Held, Holding)| *held;
-        self.pages("holdings_of", &contract, key).await
+        self.pages(
+            ("CustodyApi", "holdings_of"),
+            &contract,
+            (PAGE, READ_MAX),
+            key,
+        )
+        .await
     }
 
     /// What a device holds, or held and is not forgotten: all of it.
     pub async fn held_by(&self, device: DeviceId) -> Result<Vec<(Place, Holding)>, ChainError> {
         let key = |(place, _): &(Place, Holding)| (place.contract, place.piece);
-        self.pages("held_by", &device, key).await
+        self.pages(("CustodyApi", "held_by"), &device, (PAGE, READ_MAX), key)
+            .await
     }
 
     /// The challenge of a holding that waits for its answer.
@@ -178,24 +186,5 @@ impl State {
     ) -> Result<Option<(Period, Digest)>, ChainError> {
         self.ask_of("CustodyApi", "period_randomness", &period_blocks)
             .await
-    }
-
-    /// All pages of a list, each behind the last entry of the one before.
-    async fn pages<T: Decode, K: Encode>(
-        &self,
-        what: &'static str,
-        of: &impl Encode,
-        key: impl Fn(&T) -> K,
-    ) -> Result<Vec<T>, ChainError> {
-        let (mut all, mut last): (Vec<T>, Option<K>) = (Vec::new(), None);
-        while all.len() < READ_MAX {
-            let page: Vec<T> = self.ask_of("CustodyApi", what, &(of, &last, PAGE)).await?;
-            let Some(end) = page.last() else {
-                break;
-            };
-            last = Some(key(end));
-            all.extend(page);
-        }
-        Ok(all)
     }
 }

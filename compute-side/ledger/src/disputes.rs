@@ -1,10 +1,7 @@
 //! What the chain tells of disputes.
 
 use crate::{State, chain::ChainError};
-use quern_dispute_rules::{
-    open::{ConvictionView, DISPUTES_PER_PAGE_MAX, DisputeId, DisputeView},
-    ruling::Place,
-};
+use quern_dispute_rules::open::{ConvictionView, DISPUTES_PER_PAGE_MAX, DisputeId, DisputeView};
 use quern_primitives::JobId;
 
 /// Open disputes that are read at most. Each has a bond, so there are no more of them unless somebody
@@ -43,17 +40,9 @@ impl State {
 
     /// What was proved of a job: all of it, however many pages it fills.
     pub async fn convictions(&self, job: JobId) -> Result<Vec<ConvictionView>, ChainError> {
-        let mut all: Vec<ConvictionView> = Vec::new();
-        let mut last: Option<Place> = None;
-        while all.len() < CONVICTIONS_MAX {
-            let limit = DISPUTES_PER_PAGE_MAX;
-            let page: Vec<ConvictionView> = self.ask("convictions", &(job, &last, limit)).await?;
-            let Some(view) = page.last() else {
-                break;
-            };
-            last = Some(view.place.clone());
-            all.extend(page);
-        }
-        Ok(all)
+        let key = |view: &ConvictionView| view.place.clone();
+        let list = ("QuernApi", "convictions");
+        self.pages(list, &job, (DISPUTES_PER_PAGE_MAX, CONVICTIONS_MAX), key)
+            .await
     }
 }

@@ -290,6 +290,27 @@ impl State {
             .map_err(no_state(what, self.block().number))?;
         R::decode_all(&mut &answer[..]).map_err(|source| ChainError::Foreign { what, source })
     }
+
+    /// All pages of a list, each behind the last entry of the one before, until there are so many entries.
+    pub(crate) async fn pages<T: Decode, K: Encode>(
+        &self,
+        (interface, what): (&'static str, &'static str),
+        of: &impl Encode,
+        (page_max, most): (u32, usize),
+        key: impl Fn(&T) -> K,
+    ) -> Result<Vec<T>, ChainError> {
+        let (mut all, mut last): (Vec<T>, Option<K>) = (Vec::new(), None);
+        while all.len() < most {
+            let arguments = (of, &last, page_max);
+            let page: Vec<T> = self.ask_of(interface, what, &arguments).await?;
+            let Some(end) = page.last() else {
+                break;
+            };
+            last = Some(key(end));
+            all.extend(page);
+        }
+        Ok(all)
+    }
 }
 
 /// The tasks whose bits are set, the least significant of each byte first, as the chain keeps those that are settled.

@@ -18,7 +18,7 @@ use futures::io::AsyncWriteExt as _;
 use libp2p::{Stream, swarm::StreamUpgradeError};
 use quern_primitives::ids::DeviceId;
 use quern_protocol::fetch::{FetchDecodeError, FetchMessage as _, Question, encode};
-use std::{convert::Infallible, io};
+use std::{convert::Infallible, io, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 
 /// A peer's question, read and held to the protocol's limits.
@@ -96,8 +96,8 @@ fn framed(message: &[u8]) -> Vec<u8> {
 
 /// A stream over which one question is asked, with what counts it as open.
 #[derive(Debug)]
-struct Counted<T = Stream> {
-    stream: T,
+struct Counted {
+    stream: Stream,
     /// The connection's handler counts those that live.
-    _one: std::sync::Arc<()>,
+    _one: Arc<()>,
 }

@@ -10,12 +10,13 @@ use crate::{
 };
 use quern_fetch::{
     Effect, Event, Held, Moving, PeerId, QuestionId, Refusal, RequestId, SpanSet, Tick,
+    limits::WANTED_MAX,
 };
 use quern_network::{Asker, Inquiry, Writing};
 use quern_primitives::ids::{DeviceId, Digest};
 use quern_protocol::fetch::Question;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     io,
     path::PathBuf,
     sync::Arc,
@@ -68,6 +69,9 @@ impl Fetched {
     }
 
     fn tell_progress(&self, held_by_nobody: u32) {
+        if self.waiters.iter().all(|it| it.progress.is_none()) {
+            return;
+        }
         let spans = self.written.iter();
         let written_bytes = spans.map(|span| self.thing.span_bytes(span)).sum();
         let now = Progress {
@@ -215,6 +219,9 @@ impl Mover {
             }
             return;
         }
+        if self.fetched.len() >= WANTED_MAX {
+            return waiter.tell(Err(TransferError::TooMany));
+        }
         let path = into.clone();
         let opened = blocking(move || Part::open(thing, &path)).await;
         let (part, written) = match opened {
@@ -331,20 +338,29 @@ impl Mover {
 
     /// What follows from an event, carried out in order.
     async fn step(&mut self, event: Event) {
-        let mut next = Some(event);
-        while let Some(event) = next.take() {
+        let is_told = !matches!(event, Event::Moved { .. });
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
             for effect in self.moving.step(self.now(), event) {
                 if let Err((root, source)) = self.carry_out(effect).await {
                     // What is left of its effects is of something that is not fetched any more.
                     self.fail(root, &source);
-                    next = Some(Event::Unwanted { root });
+                    events.push_back(Event::Unwanted { root });
                 }
             }
-            let given_up = self.fetched.iter().find(|(_, it)| !it.is_awaited());
-            if let Some(root) = given_up.map(|(root, _)| *root) {
-                self.fetched.remove(&root);
-                next.get_or_insert(Event::Unwanted { root });
-            }
+            let given_up = self.fetched.extract_if(.., |_, it| !it.is_awaited());
+            events.extend(given_up.map(|(root, _)| Event::Unwanted { root }));
+        }
+        if is_told {
+            self.tell_progress();
+        }
+    }
+
+    /// Tells whoever wants to know how far things are.
+    fn tell_progress(&self) {
+        for (root, fetched) in &self.fetched {
+            let held_by_nobody = self.moving.held_by_nobody(root).unwrap_or_default();
+            fetched.tell_progress(held_by_nobody);
         }
     }
 
@@ -370,10 +386,8 @@ impl Mover {
             } => return self.write(request, root, span).await,
             // A span is noted with its proof, as it is written.
             Effect::Note { root, written } => {
-                let held_by_nobody = self.moving.held_by_nobody(&root).unwrap_or_default();
                 if let Some(fetched) = self.fetched.get_mut(&root) {
                     fetched.written = written;
-                    fetched.tell_progress(held_by_nobody);
                 }
             }
             Effect::Finish { root } => return self.finish(root).await,

@@ -1,11 +1,7 @@
 //! What came of what was to be done.
 
 use super::Keeping;
-use crate::{
-    Order, OrderId, Outcome,
-    limits::AGAIN_PERMILLE,
-    piece::{Piece, Stage},
-};
+use crate::{Order, OrderId, Outcome, limits::AGAIN_PERMILLE, piece::Stage};
 use quern_primitives::ids::{BlockNumber, DeviceId, PieceIndex};
 
 impl Keeping {
@@ -17,8 +13,11 @@ impl Keeping {
         match order {
             Order::Take { piece, device } => {
                 self.moves_on(piece, device, outcome, Stage::Has, again);
-                if outcome == Outcome::Failed {
-                    self.forget_taker(piece, &device);
+                // It has nothing, so another one may take it sooner.
+                if outcome == Outcome::Failed
+                    && let Some(known) = self.pieces.get_mut(piece as usize)
+                {
+                    known.takers.remove(&device);
                 }
             }
             Order::Sign {
@@ -100,7 +99,7 @@ impl Keeping {
                 known.refused.insert(device);
             }
             Outcome::Failed => {
-                rest(known, device, again);
+                known.rests.insert(device, again);
                 if let Some(taker) = known.takers.get_mut(&device) {
                     taker.stage = Stage::Has;
                     taker.since = clock;
@@ -108,14 +107,4 @@ impl Keeping {
             }
         }
     }
-
-    pub(super) fn forget_taker(&mut self, piece: PieceIndex, device: &DeviceId) {
-        if let Some(known) = self.pieces.get_mut(piece as usize) {
-            known.takers.remove(device);
-        }
-    }
-}
-
-fn rest(piece: &mut Piece, device: DeviceId, until: BlockNumber) {
-    piece.rests.insert(device, until);
 }

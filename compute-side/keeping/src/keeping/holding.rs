@@ -110,10 +110,10 @@ impl Keeping {
         };
         let account = self.here.get(&device).map(|it| it.account.clone());
         let Some(account) = account else { return };
-        let id = self.order(Order::Take { piece, device }, out);
+        self.order(Order::Take { piece, device }, out);
         let taker = Taker {
             account,
-            stage: Stage::Taking(id),
+            stage: Stage::Taking,
             since: self.clock,
         };
         if let Some(known) = self.pieces.get_mut(piece as usize) {
@@ -143,7 +143,7 @@ impl Keeping {
             let bytes = self.plan.piece_bytes(piece).unwrap_or_default();
             // Who has it says itself what is left.
             let taking = known.takers.iter();
-            let taking = taking.filter(|(_, taker)| matches!(taker.stage, Stage::Taking(_)));
+            let taking = taking.filter(|(_, taker)| taker.stage == Stage::Taking);
             for (device, _) in taking {
                 let sum = promised.entry(*device).or_default();
                 *sum = sum.saturating_add(bytes);
@@ -231,34 +231,28 @@ impl Keeping {
             }
         }
         for (piece, device, signed) in orders {
-            let (order, since) = match signed {
-                Some(since) => (
-                    Order::Hold {
+            let (order, stage) = match signed {
+                Some(since) => {
+                    let order = Order::Hold {
                         piece,
                         device,
                         since,
-                    },
-                    since,
-                ),
-                None => (
-                    Order::Sign {
+                    };
+                    (order, Stage::Holding)
+                }
+                None => {
+                    let order = Order::Sign {
                         piece,
                         device,
                         since: next,
-                    },
-                    next,
-                ),
+                    };
+                    (order, Stage::Signing)
+                }
             };
-            let id = self.order(order, out);
-            let taker = self
-                .pieces
-                .get_mut(piece as usize)
-                .and_then(|known| known.takers.get_mut(&device));
-            if let Some(taker) = taker {
-                taker.stage = match signed {
-                    Some(_) => Stage::Holding(id),
-                    None => Stage::Signing(id, since),
-                };
+            self.order(order, out);
+            let known = self.pieces.get_mut(piece as usize);
+            if let Some(taker) = known.and_then(|it| it.takers.get_mut(&device)) {
+                taker.stage = stage;
                 taker.since = clock;
             }
         }
