@@ -483,6 +483,7 @@ impl Mover {
         let finished = blocking(move || part.finish()).await;
         finished.map_err(|error| (root, error))?;
         if let Some(fetched) = self.fetched.remove(&root) {
+            fetched.tell_progress(0);
             fetched.waiters.into_iter().for_each(|it| it.tell(Ok(())));
         }
         Ok(())
