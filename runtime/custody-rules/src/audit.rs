@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use quern_primitives::{
     custody::{Audit, AuditAnswer, PieceEntry},
+    hash::{number, sha256},
     ids::Digest,
     limits::{AUDIT_DEPTH_MAX, AUDIT_SECTIONS_MAX, SECTION_BYTES_MAX},
     merkle::Tree,
@@ -83,20 +84,12 @@ pub fn sections(audit: &Audit, piece_bytes: u64) -> Result<Vec<u64>, AuditError>
         .checked_sub(section_bytes.into())
         .ok_or(too_short)?;
     let places = last.saturating_add(1);
-    let start = |section: u32| number(b"quern/mask/1", &seed, section).checked_rem(places);
+    let start = |section: u32| {
+        let number = number(&[b"quern/mask/1", &seed, &section.to_le_bytes()]);
+        number.checked_rem(places)
+    };
     let starts: Option<Vec<u64>> = (0..sections.into()).map(start).collect();
     starts.ok_or(too_short)
-}
-
-/// The first 8 bytes of a hash over a tag, a seed and a number, as a number. Of a remainder below 2^32 no
-/// value is favoured by more than one in 2^32.
-pub(crate) fn number(tag: &[u8], seed: &[u8; 32], index: u32) -> u64 {
-    let mut hasher = Sha256::new();
-    hasher.update(tag);
-    hasher.update(seed);
-    hasher.update(index.to_le_bytes());
-    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hasher.finalize());
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Hashes what an audit asks for, section by section in their order.
@@ -143,10 +136,7 @@ pub fn pre_leaf(audit: &Audit, piece: &[u8]) -> Result<Digest, AuditError> {
 
 /// What the holder is given of an audit, and the tree is over.
 pub fn leaf(pre_leaf: &Digest) -> Digest {
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/challenge-leaf/1");
-    hasher.update(pre_leaf.0);
-    Digest(hasher.finalize().into())
+    Digest(sha256(&[b"quern/challenge-leaf/1", &pre_leaf.0]))
 }
 
 /// The tree over the leaves of a piece's audits, from which the holder draws its proofs.

@@ -113,6 +113,21 @@ pub fn answer(
     if now > challenge.due {
         return Err(AnswerError::Late { due: challenge.due });
     }
+    let (challenge, parts) = check(holding, challenge, answer)?;
+    if challenge.answered.count_ones() < parts {
+        return Ok(Answered::Part(challenge));
+    }
+    pass(contract, holding, &challenge, now)
+        .map(|passed| Answered::Whole(Box::new(passed)))
+        .ok_or(AnswerError::Unfit)
+}
+
+/// Checks a part of an answer. Gives the challenge with that part shown, and in how many parts all of it is.
+pub fn check(
+    holding: &Holding,
+    challenge: &Challenge,
+    answer: &Answer,
+) -> Result<(Challenge, u32), AnswerError> {
     let count = piece_chunks(holding.bytes).ok_or(AnswerError::Unfit)?;
     let drawn = drawn::chunks(&challenge.seed, count);
     let asked = drawn::part(&drawn, answer.part).ok_or(AnswerError::NoSuchPart {
@@ -128,12 +143,7 @@ pub fn answer(
         ..challenge.clone()
     };
     let parts = u32::try_from(drawn::parts(drawn.len())).unwrap_or(u32::MAX);
-    if challenge.answered.count_ones() < parts {
-        return Ok(Answered::Part(challenge));
-    }
-    pass(contract, holding, &challenge, now)
-        .map(|passed| Answered::Whole(Box::new(passed)))
-        .ok_or(AnswerError::Unfit)
+    Ok((challenge, parts))
 }
 
 /// The bit of a part.

@@ -1,25 +1,24 @@
 //! What a public challenge asks for. It follows from the chain's randomness, so nobody knows it before the
 //! period begins, everybody knows it then, and nothing of it is stored.
 
-use crate::audit::number;
 use alloc::vec::Vec;
 use quern_primitives::{
     custody::Place,
+    hash::{number, sha256},
     ids::{Digest, Period},
     limits::{CHALLENGE_DRAWS_MAX, CHALLENGED_CHUNKS_MAX, CHUNKS_PER_PART_MAX},
 };
-use sha2::{Digest as _, Sha256};
 
 /// What a challenge follows from: the chain's randomness of a period's first block, and who holds what.
 pub fn seed(randomness: &Digest, place: &Place, period: Period) -> Digest {
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/public-challenge/1");
-    hasher.update(randomness.0);
-    hasher.update(place.contract.0);
-    hasher.update(place.piece.to_le_bytes());
-    hasher.update(place.holder.0);
-    hasher.update(period.to_le_bytes());
-    Digest(hasher.finalize().into())
+    Digest(sha256(&[
+        b"quern/public-challenge/1",
+        &randomness.0,
+        &place.contract.0,
+        &place.piece.to_le_bytes(),
+        &place.holder.0,
+        &period.to_le_bytes(),
+    ]))
 }
 
 /// The chunks that are asked for of a piece of `count` chunks, in the order in which they are shown. Of a piece
@@ -32,7 +31,9 @@ pub fn chunks(seed: &Digest, count: u32) -> Vec<u32> {
     let most = usize::try_from(CHALLENGED_CHUNKS_MAX).unwrap_or_default();
     let mut drawn = Vec::with_capacity(most);
     for index in 0..CHALLENGE_DRAWS_MAX {
-        let chunk = number(b"quern/challenged-chunk/1", &seed.0, index).checked_rem(count.into());
+        let tag = b"quern/challenged-chunk/1";
+        let number = number(&[tag, &seed.0, &index.to_le_bytes()]);
+        let chunk = number.checked_rem(count.into());
         let chunk = chunk.and_then(|chunk| u32::try_from(chunk).ok());
         drawn.extend(chunk.filter(|chunk| !drawn.contains(chunk)));
         if drawn.len() == most {

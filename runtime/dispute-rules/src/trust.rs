@@ -1,10 +1,10 @@
 //! Which device is believed alone, as the judge draws it; the chain cannot link the judge.
 
 use quern_primitives::{
+    hash::number,
     ids::{DeviceId, TaskIndex},
     limits::TRUSTED_ROW_MIN,
 };
-use sha2::{Digest as _, Sha256};
 
 /// Whether a device of which so many answers were accepted, ever, may have been believed alone with a
 /// task. No row of answers is longer than all of them, and a longer row never takes the belief away, so
@@ -21,14 +21,8 @@ pub(crate) fn may_be_trusted(
     let Some(seed) = seed else {
         return true;
     };
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/trusted-alone/1");
-    hasher.update(seed);
-    hasher.update(task.to_le_bytes());
-    hasher.update(device.0);
-    let digest: [u8; 32] = hasher.finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
-    let drawn = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let tag = b"quern/trusted-alone/1";
+    let drawn = number(&[tag, seed, &task.to_le_bytes(), &device.0]);
     // A product of twice 64 bits fits.
     u128::from(drawn).saturating_mul(accepted.into()) > u128::from(u64::MAX)
 }

@@ -15,6 +15,7 @@ pub use standing::{Miss, Standing, Step};
 
 use crate::{
     amount::Amount,
+    hash::sha256,
     ids::{AccountId, BlockNumber, ContractId, DeviceId, Digest, GenesisHash, Period, PieceIndex},
     job::Salt,
     limits::HOLDERS_PER_CERTIFICATE_MAX,
@@ -22,18 +23,13 @@ use crate::{
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
-use sha2::{Digest as _, Sha256};
 use sp_core::{ConstU32, bounded::BoundedVec};
 
 /// A contract's name: SHA-256 over a tag, the chain's genesis, the owner and the owner's salt. The owner
 /// knows it before the contract is opened, because the sealed data are bound to it.
 pub fn contract_id(genesis: &GenesisHash, owner: &AccountId, salt: &Salt) -> ContractId {
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/contract-id/1");
-    hasher.update(genesis.0);
-    hasher.update(AsRef::<[u8; 32]>::as_ref(owner));
-    hasher.update(salt);
-    ContractId(hasher.finalize().into())
+    let owner: &[u8; 32] = owner.as_ref();
+    ContractId(sha256(&[b"quern/contract-id/1", &genesis.0, owner, salt]))
 }
 
 /// What an owner wants kept.

@@ -7,6 +7,7 @@ pub use preferences::{HardwareSet, LineSet, Preferences, RegionSet};
 use crate::{
     amount::Amount,
     device::Class,
+    hash::sha256,
     ids::{
         AccountId, BatchSequence, BlockNumber, Digest, GenesisHash, JobId, ProgramHash, SealingKey,
         TaskIndex,
@@ -17,7 +18,6 @@ use crate::{
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
-use sha2::{Digest as _, Sha256};
 
 /// A number the owner picks so that two of their jobs never share a name.
 pub type Salt = [u8; 16];
@@ -25,12 +25,8 @@ pub type Salt = [u8; 16];
 /// A job's name: SHA-256 over a tag, the chain's genesis, the owner and the owner's salt. The owner
 /// knows it before submitting, because the job's sealed data are bound to it.
 pub fn job_id(genesis: &GenesisHash, owner: &AccountId, salt: &Salt) -> JobId {
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/job-id/1");
-    hasher.update(genesis.0);
-    hasher.update(AsRef::<[u8; 32]>::as_ref(owner));
-    hasher.update(salt);
-    JobId(hasher.finalize().into())
+    let owner: &[u8; 32] = owner.as_ref();
+    JobId(sha256(&[b"quern/job-id/1", &genesis.0, owner, salt]))
 }
 
 /// How many devices' word is wanted for an answer.

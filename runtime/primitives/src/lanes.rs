@@ -11,8 +11,10 @@
 //! | draw | the first 8 bytes, little endian, of SHA-256 over `quern/lane/1`, the seed and the account |
 //! | lane | the finaliser of SplitMix64 over the draw and the task, modulo the number of lanes |
 
-use crate::ids::{AccountId, Digest, JobId, ReplicaIndex, TaskIndex};
-use sha2::{Digest as _, Sha256};
+use crate::{
+    hash::{number, sha256},
+    ids::{AccountId, Digest, JobId, ReplicaIndex, TaskIndex},
+};
 
 /// Lanes at the most. As many open replicas are looked at, on average, until there is one for a device.
 pub const LANES_MAX: u8 = 32;
@@ -27,12 +29,7 @@ pub const OPEN_TO_ALL: u8 = 1;
 /// random function of its slot, which it knows before. So who makes one of the two blocks can choose nothing but to
 /// make none; it takes both.
 pub fn seed(before: &[u8; 32], random: &[u8; 32], job: &JobId) -> Digest {
-    let mut hasher = Sha256::new();
-    hasher.update(b"quern/lanes/1");
-    hasher.update(before);
-    hasher.update(random);
-    hasher.update(job.0);
-    Digest(hasher.finalize().into())
+    Digest(sha256(&[b"quern/lanes/1", before, random, &job.0]))
 }
 
 /// What an account's lanes follow from.
@@ -42,13 +39,8 @@ pub struct Draw(u64);
 impl Draw {
     /// The draw of an account, by the seed of a job.
     pub fn of(seed: &[u8; 32], account: &AccountId) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(b"quern/lane/1");
-        hasher.update(seed);
-        hasher.update(AsRef::<[u8; 32]>::as_ref(account));
-        let digest: [u8; 32] = hasher.finalize().into();
-        let [a, b, c, d, e, f, g, h, ..] = digest;
-        Self(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+        let account: &[u8; 32] = account.as_ref();
+        Self(number(&[b"quern/lane/1", seed, account]))
     }
 
     /// Whether a replica is for the account, where its task has so many lanes. Where it has none, or one,

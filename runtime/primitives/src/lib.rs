@@ -43,6 +43,7 @@ pub mod batch;
 pub mod custody;
 pub mod device;
 pub mod group;
+pub mod hash;
 pub mod ids;
 pub mod job;
 pub mod lanes;

@@ -9,6 +9,7 @@ pub use acknowledgement::{
 
 use crate::{
     batch::Batch,
+    hash::sha256,
     ids::{
         BatchSequence, DeviceId, Digest, GenesisHash, JobId, NodeKey, ReplicaIndex, RevealSalt,
         TaskIndex,
@@ -19,7 +20,6 @@ use crate::{
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
-use sha2::{Digest as _, Sha256};
 use sp_core::{ConstU32, bounded::BoundedVec};
 
 /// What a coordinator signs of a block of its job's log. The entries hang on it by their root, so that
@@ -66,11 +66,7 @@ impl SignedPayload for Header {
 impl Header {
     /// What the first block of a job's log follows: SHA-256 of `quern/log/1`, genesis and job.
     pub fn opening(genesis: &GenesisHash, job: &JobId) -> Digest {
-        let mut hasher = Sha256::new();
-        hasher.update(b"quern/log/1");
-        hasher.update(genesis.0);
-        hasher.update(job.0);
-        Digest(hasher.finalize().into())
+        Digest(sha256(&[b"quern/log/1", &genesis.0, &job.0]))
     }
 
     /// The index of the block that a header at this index names as its `skip`; zero for the first block.
@@ -193,14 +189,16 @@ impl Commitment {
     /// What commits a device to a result: SHA-256 of the length of the tag (one byte) and the tag
     /// `quern/commitment/1`, the result commitment, a salt that only the device knows, and its name.
     pub fn to(result_commitment: &Digest, salt: &RevealSalt, device: &DeviceId) -> Digest {
-        let mut hasher = Sha256::new();
         // No tag is nearly as long.
-        hasher.update([u8::try_from(Self::DOMAIN.len()).unwrap_or(u8::MAX)]);
-        hasher.update(Self::DOMAIN.as_bytes());
-        hasher.update(result_commitment.0);
-        hasher.update(salt.0);
-        hasher.update(device.0);
-        Digest(hasher.finalize().into())
+        let length = u8::try_from(Self::DOMAIN.len()).unwrap_or(u8::MAX);
+        let tag = Self::DOMAIN.as_bytes();
+        Digest(sha256(&[
+            &[length],
+            tag,
+            &result_commitment.0,
+            &salt.0,
+            &device.0,
+        ]))
     }
 }
 

@@ -5,12 +5,10 @@
 //! right neighbour moves up unchanged. The index is inside the leaf and the count inside the root,
 //! so a proof holds for one place in one tree of one size, and its length follows from both.
 
-use crate::ids::Digest;
+use crate::{hash::sha256, ids::Digest};
 use alloc::{vec, vec::Vec};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
-#[cfg(not(substrate_runtime))]
-use sha2::{Digest as _, Sha256};
 use sp_core::{ConstU32, bounded::BoundedVec};
 
 mod span;
@@ -26,15 +24,15 @@ const ROOT: u8 = 2;
 
 /// The hash of the leaf that holds `data` at `index`.
 pub fn leaf(index: u32, data: &[u8]) -> Digest {
-    hash(&[&[LEAF], &index.to_le_bytes(), data])
+    Digest(sha256(&[&[LEAF], &index.to_le_bytes(), data]))
 }
 
 fn node(left: &Digest, right: &Digest) -> Digest {
-    hash(&[&[NODE], &left.0, &right.0])
+    Digest(sha256(&[&[NODE], &left.0, &right.0]))
 }
 
 fn root(count: u32, top: &Digest) -> Digest {
-    hash(&[&[ROOT], &count.to_le_bytes(), &top.0])
+    Digest(sha256(&[&[ROOT], &count.to_le_bytes(), &top.0]))
 }
 
 /// The node at the end of the way up from the one at `place` of a level of `width` nodes; `None` when
@@ -57,19 +55,6 @@ fn climb(from: Digest, place: u32, width: u32, siblings: &[Digest]) -> Option<Di
         width = width.div_ceil(2);
     }
     siblings.next().is_none().then_some(hash)
-}
-
-// In WebAssembly a hash takes ten times as long as where that is run.
-#[cfg(substrate_runtime)]
-fn hash(parts: &[&[u8]]) -> Digest {
-    Digest(sp_io::hashing::sha2_256(&parts.concat()))
-}
-
-#[cfg(not(substrate_runtime))]
-fn hash(parts: &[&[u8]]) -> Digest {
-    let mut hasher = Sha256::new();
-    parts.iter().for_each(|part| hasher.update(part));
-    Digest(hasher.finalize().into())
 }
 
 /// A tree over all of its leaves, kept so that proofs can be drawn from it.
@@ -350,7 +335,7 @@ mod tests {
             impl rs_merkle::Hasher for Rules {
                 type Hash = [u8; 32];
                 fn hash(data: &[u8]) -> [u8; 32] {
-                    hash(&[data]).0
+                    sha256(&[data])
                 }
                 fn concat_and_hash(left: &[u8; 32], right: Option<&[u8; 32]>) -> [u8; 32] {
                     match right {

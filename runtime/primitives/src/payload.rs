@@ -2,10 +2,12 @@
 //! and the payload's SCALE encoding, so that what was signed for one purpose or one chain means
 //! nothing for another.
 
-use crate::ids::{DeviceId, GenesisHash, NodeKey};
+use crate::{
+    hash::sha256,
+    ids::{DeviceId, GenesisHash, NodeKey},
+};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
-use sha2::{Digest as _, Sha256};
 
 /// A thing that is signed, with the tag that says for what.
 pub trait SignedPayload: Encode {
@@ -20,13 +22,9 @@ pub trait SignedPayload: Encode {
 
     /// The same, for who has the payload as bytes and need not encode it again.
     fn signing_digest_of_encoded(encoded: &[u8], genesis: &GenesisHash) -> [u8; 32] {
-        let mut hasher = Sha256::new();
         // No tag is nearly as long.
-        hasher.update([u8::try_from(Self::DOMAIN.len()).unwrap_or(u8::MAX)]);
-        hasher.update(Self::DOMAIN.as_bytes());
-        hasher.update(genesis.0);
-        hasher.update(encoded);
-        hasher.finalize().into()
+        let length = u8::try_from(Self::DOMAIN.len()).unwrap_or(u8::MAX);
+        sha256(&[&[length], Self::DOMAIN.as_bytes(), &genesis.0, encoded])
     }
 }
 
