@@ -12,7 +12,7 @@ use frame_support::{
     traits::{SortedMembers, fungible::Unbalanced, tokens::Precision},
 };
 use frame_system::RawOrigin;
-use quern_custody_rules::{drawn, pay};
+use quern_custody_rules::{challenge::check, drawn, pay};
 use quern_primitives::{
     Digest,
     batch::Words,
@@ -235,6 +235,42 @@ fn contain<T: Config>(place: &Place) {
     Misses::<T>::insert(place.holder, BoundedVec::truncate_from(misses));
 }
 
+/// A device that is challenged, its account, and the last part of what it was asked for.
+fn last_part<T: Config>() -> Result<(Place, AccountId, Answer), BenchmarkError> {
+    let (_, place, holder) = held::<T>(Digest([8; 32]))?;
+    let opened = challenged::<T>(&place)?;
+    // What is asked for does not hang on the root, so that may be made to fit.
+    let count = limits::PIECE_BYTES_MAX.div_ceil(CHUNK_BYTES as u64) as u32;
+    let drawn = drawn::chunks(&opened.seed, count);
+    let bytes = vec![3; CHUNK_BYTES];
+    let known = drawn.iter().map(|index| (*index, leaf(*index, &bytes)));
+    let known: Vec<_> = known.collect();
+    let tree = tree(count, &known);
+    Holdings::<T>::mutate(key(&place), |kept| {
+        if let Some(holding) = kept {
+            holding.chunk_root = tree.root();
+        }
+    });
+    // All others are shown, so that this part is the last.
+    let others = Challenge {
+        answered: 0b1110,
+        ..opened
+    };
+    Challenges::<T>::insert(place, others);
+    let mut chunks = vec![];
+    for index in drawn::part(&drawn, 0).ok_or(STOP)? {
+        chunks.push(ChallengedChunk {
+            bytes: BoundedVec::truncate_from(bytes.clone()),
+            proof: path(&tree, *index)?,
+        });
+    }
+    let shown = Answer {
+        part: 0,
+        chunks: BoundedVec::truncate_from(chunks),
+    };
+    Ok((place, holder, shown))
+}
+
 #[benchmarks]
 mod benchmarks {
     use super::*;
@@ -431,42 +467,29 @@ mod benchmarks {
 
     #[benchmark]
     fn answer() -> Result<(), BenchmarkError> {
-        let (_, place, holder) = held::<T>(Digest([8; 32]))?;
-        let opened = challenged::<T>(&place)?;
-        // What is asked for does not hang on the root, so that may be made to fit.
-        let count = limits::PIECE_BYTES_MAX.div_ceil(CHUNK_BYTES as u64) as u32;
-        let drawn = drawn::chunks(&opened.seed, count);
-        let bytes = vec![3; CHUNK_BYTES];
-        let known = drawn.iter().map(|index| (*index, leaf(*index, &bytes)));
-        let known: Vec<_> = known.collect();
-        let tree = tree(count, &known);
-        Holdings::<T>::mutate(key(&place), |kept| {
-            if let Some(holding) = kept {
-                holding.chunk_root = tree.root();
-            }
-        });
-        // All others are shown, so that this part is the last.
-        let others = Challenge {
-            answered: 0b1110,
-            ..opened
-        };
-        Challenges::<T>::insert(place, others);
-        let mut chunks = vec![];
-        for index in drawn::part(&drawn, 0).ok_or(STOP)? {
-            chunks.push(ChallengedChunk {
-                bytes: BoundedVec::truncate_from(bytes.clone()),
-                proof: path(&tree, *index)?,
-            });
-        }
-        let shown = Answer {
-            part: 0,
-            chunks: BoundedVec::truncate_from(chunks),
-        };
+        let (place, holder, shown) = last_part::<T>()?;
 
         #[extrinsic_call]
         _(RawOrigin::Signed(holder), place, shown);
 
         assert!(!Challenges::<T>::contains_key(place));
+        Ok(())
+    }
+
+    /// Of an answer what is checking it: the draw, eight chunks and their ways up the tree.
+    #[benchmark(extra)]
+    fn check_answer() -> Result<(), BenchmarkError> {
+        let (place, _, shown) = last_part::<T>()?;
+        let holding = Holdings::<T>::get(key(&place)).ok_or(STOP)?;
+        let challenge = Challenges::<T>::get(place).ok_or(STOP)?;
+        let checked;
+
+        #[block]
+        {
+            checked = check(&holding, &challenge, &shown);
+        }
+
+        assert!(checked.is_ok_and(|(shown, parts)| shown.answered.count_ones() == parts));
         Ok(())
     }
 
