@@ -18,7 +18,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
     fs::OpenOptions,
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -254,6 +254,8 @@ fn start_log(log: &Log, json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A file shows the codes of colours as they are.
+        .with_ansi(io::stderr().is_terminal())
         // What cannot be written, because the terminal has closed, is lost. To say so there is no other
         // place, and trying it would end the worker.
         .log_internal_errors(false)

@@ -3,7 +3,11 @@
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use quern_masternode::{Config, run};
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 use tracing_subscriber::EnvFilter;
 
 /// Takes jobs in, hands tasks to devices, compares their answers, and settles on the chain.
@@ -55,6 +59,8 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A file shows the codes of colours as they are.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match arguments.log {
         LogFormat::Text => log.init(),

@@ -35,10 +35,13 @@ pub(crate) struct FolderArgs {
 pub(crate) struct UpArgs {
     #[command(flatten)]
     folder: FolderArgs,
-    /// Workers to start, each of an account of its own
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(0..=WORKERS.len() as i64))]
-    workers: u8,
+    /// Workers to start, each of an account of its own [default: 4]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=WORKERS.len() as i64))]
+    workers: Option<u8>,
 }
+
+/// Workers of a grid, if nobody says how many.
+const WORKERS_UNTOLD: u8 = 4;
 
 #[derive(Debug, Serialize)]
 struct Grid {
@@ -104,7 +107,9 @@ async fn up(context: &Context, args: &UpArgs) -> anyhow::Result<()> {
     let folder = folder(context, &args.folder)?;
     match Record::read(&folder) {
         Ok(record) if record.processes.iter().all(Process::is_running) => {
-            return context.show(&grid(context, folder, record, true));
+            let running = grid(context, folder, record, true);
+            running.check_workers(args.workers)?;
+            return context.show(&running);
         }
         Ok(record) if record.processes.iter().any(Process::is_running) => bail!(
             "a part of the grid in {} has ended; end the rest with `quern dev down`, then start it again",
@@ -114,7 +119,7 @@ async fn up(context: &Context, args: &UpArgs) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     }
     let mut plan = Plan::new(&folder);
-    plan.workers = vec![None; args.workers.into()];
+    plan.workers = vec![None; args.workers.unwrap_or(WORKERS_UNTOLD).into()];
     let bar = spinner("starting the grid");
     let progress = |step: &str| bar.set_message(step.to_owned());
     let started = LocalGrid::start_unless(&plan, progress, told_to_stop()).await;
@@ -164,17 +169,34 @@ fn grid(context: &Context, folder: PathBuf, record: Record, already_running: boo
     }
 }
 
+impl Grid {
+    fn workers(&self) -> usize {
+        let workers = self.processes.iter();
+        let workers = workers.filter(|process| process.name.starts_with("worker"));
+        workers.count()
+    }
+
+    /// Whether a grid that runs has as many workers as are asked for.
+    fn check_workers(&self, asked: Option<u8>) -> anyhow::Result<()> {
+        let (folder, running) = (&self.folder_option, self.workers());
+        match asked {
+            Some(asked) if usize::from(asked) != running => bail!(
+                "the grid is running already, with {}; end it with `quern dev down{folder}`, and its chain goes on \
+                 with `quern dev up{folder} --workers {asked}`",
+                counted(running, "worker")
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Output for Grid {
     fn people(&self) -> String {
         let head = match self.already_running {
-            true => {
-                let workers = self.processes.iter();
-                let workers = workers.filter(|process| process.name.starts_with("worker"));
-                format!(
-                    "the grid is running already, with {}",
-                    counted(workers.count(), "worker")
-                )
-            }
+            true => format!(
+                "the grid is running already, with {}",
+                counted(self.workers(), "worker")
+            ),
             false => "the grid is running, and stays so until `quern dev down`".into(),
         };
         let facts = fields(&[
@@ -242,25 +264,27 @@ impl Output for Down {
     fn people(&self) -> String {
         let ended = counted_as(self.ended, "process", "processes");
         format!(
-            "{ended} ended; the chain stays in {}",
+            "{ended} ended; the chain stays in {}, and goes on with the next `quern dev up`; remove the folder to \
+             begin anew",
             self.folder.display()
         )
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    /// What is told of a grid of which these parts run.
-    fn status(running: &[bool], folder_option: &str) -> String {
+    /// A grid of which these parts run.
+    fn grid(running: &[bool], folder_option: &str) -> Grid {
         let row = |running: &bool| ProcessRow {
             name: "part".into(),
             id: 7,
             running: *running,
             log: "part.log".into(),
         };
-        let grid = Grid {
+        Grid {
             folder: "grid".into(),
             already_running: true,
             lacks_workers: false,
@@ -269,8 +293,23 @@ mod tests {
             processes: running.iter().map(row).collect(),
             node_option: String::new(),
             folder_option: folder_option.into(),
-        };
-        Status(grid).people()
+        }
+    }
+
+    /// What is told of it.
+    fn status(running: &[bool], folder_option: &str) -> String {
+        Status(grid(running, folder_option)).people()
+    }
+
+    #[test]
+    fn who_asks_for_other_workers_than_run_is_told_how_to_have_them() {
+        let mut running = grid(&[true; 3], "");
+        running.processes[2].name = "worker-1".into();
+        assert!(running.check_workers(None).is_ok() && running.check_workers(Some(1)).is_ok());
+        let error = running.check_workers(Some(6)).unwrap_err().to_string();
+        for words in ["with 1 worker;", "`quern dev down`", "`quern dev up --workers 6`"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
     }
 
     #[test]

@@ -32,7 +32,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use context::{Context, ContextError, Globals};
 use quern_worker::cli::{causes, failure};
 use serde::Serialize;
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
 /// Exit code for a command that was not understood, as the argument parser has it.
 const EXIT_USAGE: u8 = 2;
@@ -170,6 +173,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
     let context = Context::new(&cli.globals)?;

@@ -442,7 +442,10 @@ impl Verified {
 
 impl Output for Verified {
     fn people(&self) -> String {
-        let mut lines = vec![format!("task {} of job {}", self.task, self.job)];
+        // Who reads no further than the first line is not to take it for a good one.
+        let headline = (!self.holds).then(|| self.in_sum().to_owned());
+        let mut lines = Vec::from_iter(headline);
+        lines.push(format!("task {} of job {}", self.task, self.job));
         if let (Some(account), Some(finding), Some(pay)) = (&self.account, self.finding, self.pay) {
             let finding = match finding {
                 Finding::Accepted => "gave the accepted answer",

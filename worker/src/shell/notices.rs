@@ -16,15 +16,22 @@ pub(super) fn log(notice: &Notice) {
         } => {
             tracing::warn!(%masternode, again_in_ms = pause_ms, "refused: {refusal}");
         }
-        Notice::Acknowledged { id } => tracing::debug!(?id, "acknowledged"),
-        Notice::Discarded { id, reason } => tracing::debug!(?id, ?reason, "not wanted any more"),
-        Notice::NotDone { id, fault } => tracing::warn!(?id, "a task was not done: {fault}"),
+        Notice::Acknowledged { id } => {
+            tracing::info!(job = %id.job, task = id.task, replica = id.replica, "done, and acknowledged");
+        }
+        Notice::Discarded { id, reason } => {
+            tracing::debug!(job = %id.job, task = id.task, ?reason, "not wanted any more");
+        }
+        Notice::NotDone { id, fault } => {
+            tracing::warn!(job = %id.job, task = id.task, "a task was not done: {fault}");
+        }
         Notice::TooLarge {
             id,
             memory_bytes,
             memory_bytes_max,
         } => tracing::warn!(
-            ?id,
+            job = %id.job,
+            task = id.task,
             "not taken: a task of this job may need {} MiB of memory, and `limits.memory_mib` and \
              `availability.memory_percent` leave {} MiB to one",
             memory_bytes.div_ceil(MIB),
@@ -33,7 +40,7 @@ pub(super) fn log(notice: &Notice) {
         Notice::Withheld { verdict } => tracing::info!("withheld: {verdict}"),
         Notice::Available => tracing::info!("available again"),
         Notice::Stopping { finishes: Some(id) } => {
-            tracing::info!(?id, "stopping when the running task has ended");
+            tracing::info!(job = %id.job, task = id.task, "stopping when the running task has ended");
         }
         Notice::Stopping { finishes: None } => tracing::info!("stopping"),
     }

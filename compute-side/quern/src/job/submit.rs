@@ -6,6 +6,7 @@ use super::{
     follow,
     impasse::end_in_words,
     quote::{self, Offer, Priced},
+    trial,
 };
 use crate::{
     context::Context,
@@ -84,6 +85,8 @@ struct Submitted {
 /// Tries, prices, seals, submits and uploads a job.
 pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Result<ExitCode> {
     let spec = args.spec.check()?;
+    // What is wrong with the job is told before how to go on without a question.
+    trial::check_files(&spec)?;
     can_confirm(args.yes)?;
     let owner = context.account()?;
     let (program, plan, trial) = quote::tried(&spec, args.spec.no_trial).await?;

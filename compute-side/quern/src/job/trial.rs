@@ -196,6 +196,19 @@ pub(crate) fn read_program(path: &Path) -> Result<Vec<u8>, TrialError> {
     Ok(program)
 }
 
+/// Whether program and input are there, and the program is one.
+pub(crate) fn check_files(spec: &JobSpec) -> Result<(), TrialError> {
+    read_program(&spec.program)?;
+    let paths = match &spec.input {
+        Input::File { path, .. } => std::slice::from_ref(path),
+        Input::Prepared(paths) => paths,
+    };
+    paths.iter().try_for_each(|path| {
+        File::open(path).map_err(at(path))?;
+        Ok(())
+    })
+}
+
 /// How the input is cut.
 pub(crate) fn plan(input: &Input) -> Result<CutPlan, TrialError> {
     match input {
