@@ -523,11 +523,13 @@ impl_runtime_apis! {
                 amount: part.amount,
                 withdrawable_at: part.withdrawable_at,
             });
+            let params = Params::current();
             MasternodeBondView {
                 active: bond.active,
                 unbonding: unbonding.collect(),
-                least: Params::current().bond_per_masternode,
+                least: params.bond_per_masternode,
                 open: Jobs::exposure_of(&account).open,
+                per_exposure_permille: params.bond_per_exposure_permille,
                 is_masternode: Roster::is_masternode(&account),
                 is_reachable: Roster::endpoints(&account).is_some(),
             }

@@ -185,3 +185,23 @@ proptest! {
         world.assert_nobody_paid_for_nothing();
     }
 }
+
+#[test]
+fn zz_lost() {
+    let mut world = World::new(5396232825490011575, MIRRORED, 14, 2, 40);
+    world.periods(2);
+    for (piece, how) in [(0u32, 1u8), (0, 2), (2, 0)] {
+        let device = world.holder_of(piece);
+        println!("block {} piece {piece} device {:02x} how {how}", world.clock(), device.0[0]);
+        match how {
+            0 => { world.devices.get_mut(&device).unwrap().has.clear(); }
+            1 => world.leaves(&device),
+            _ => { let d = world.devices.get_mut(&device).unwrap(); d.manner = Manner::KeepsNothing; d.has.clear(); }
+        }
+        for _ in 0..30 {
+            world.blocks(10);
+            world.dump();
+        }
+    }
+    world.assert_recoverable();
+}

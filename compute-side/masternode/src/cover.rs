@@ -1,6 +1,6 @@
 //! Which batches the masternode's bond covers now, and which wait.
 //!
-//! The chain settles nothing with which more would be settled and not final than is bonded
+//! The chain settles nothing with which more would be settled and not final than the bond covers
 //! (`docs/adr/0024-exposure.md`), and refuses it for a fee. So a batch is held to what the bond has left, beside
 //! those that are on their way; one that it does not cover waits until earlier batches are final, or more is
 //! bonded.
@@ -34,10 +34,10 @@ pub(crate) struct Cover {
 pub(crate) struct Uncovered {
     /// What it spends.
     spent: Amount,
-    /// What the bond has left.
+    /// What the bond covers beside the rest.
     room: Amount,
-    /// What it has if all is final.
-    held: Amount,
+    /// What it covers if all is final.
+    at_most: Amount,
 }
 
 impl fmt::Display for Uncovered {
@@ -45,17 +45,17 @@ impl fmt::Display for Uncovered {
         let (spent, room) = (display(self.spent), display(self.room));
         write!(
             f,
-            "the batch spends {spent}, and of the masternode's bond {room} are not needed for what is settled and \
-             not final; "
+            "the batch spends {spent}, and the masternode's bond covers {room} beside what is settled and not \
+             final; "
         )?;
-        match self.spent <= self.held {
+        match self.spent <= self.at_most {
             true => f.write_str(
                 "it waits until that is final, or more is bonded with `quern masternode bond`",
             ),
             false => write!(
                 f,
-                "the whole bond is {}, so it is settled only if more is bonded with `quern masternode bond`",
-                display(self.held)
+                "the whole bond covers {}, so it is settled only if more is bonded with `quern masternode bond`",
+                display(self.at_most)
             ),
         }
     }
@@ -111,10 +111,14 @@ pub(crate) fn check_covered(
     others: Amount,
 ) -> Result<(), Uncovered> {
     let room = bond.room().saturating_sub(others);
-    let held = bond.held();
+    let at_most = bond.covers(bond.held());
     match spent <= room {
         true => Ok(()),
-        false => Err(Uncovered { spent, room, held }),
+        false => Err(Uncovered {
+            spent,
+            room,
+            at_most,
+        }),
     }
 }
 
@@ -133,6 +137,7 @@ mod tests {
             unbonding: vec![],
             least: 0,
             open: open * BYTECHIP,
+            per_exposure_permille: 1_000,
             is_masternode: true,
             is_reachable: true,
         }
@@ -156,6 +161,13 @@ mod tests {
         };
         assert!(check_covered(&unbonding, spent, 0).is_ok());
         assert!(check_covered(&bond(5, 9), 1, 0).is_err(), "it was slashed");
+        // Where the council asks for half as much again.
+        let dear = MasternodeBondView {
+            per_exposure_permille: 1_500,
+            ..bond(15, 4)
+        };
+        assert!(check_covered(&dear, 6 * BYTECHIP, 0).is_ok());
+        assert!(check_covered(&dear, 6 * BYTECHIP + 1, 0).is_err());
     }
 
     #[test]
@@ -163,11 +175,11 @@ mod tests {
         let spent = 10 * BYTECHIP;
         let waits = check_covered(&bond(15, 10), spent, 0).unwrap_err();
         let told = waits.to_string();
-        assert!(told.contains("spends 10 BC") && told.contains("bond 5 BC are not"));
+        assert!(told.contains("spends 10 BC") && told.contains("bond covers 5 BC beside"));
         assert!(told.contains("it waits until that is final"), "{told}");
         let never = check_covered(&bond(9, 0), spent, 0).unwrap_err();
         let told = never.to_string();
-        assert!(told.contains("the whole bond is 9 BC"), "{told}");
+        assert!(told.contains("the whole bond covers 9 BC"), "{told}");
         assert!(!told.contains("waits until"), "{told}");
     }
 

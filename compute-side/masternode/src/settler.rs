@@ -150,7 +150,7 @@ const BATCHES_PER_BOND: Amount = 4;
 pub(crate) async fn spent_max(chain: &Chain, account: &AccountId) -> Result<Amount, ChainError> {
     let bond = chain.at_finalised().await?.masternode_bond(account).await?;
     // A masternode may start before it has its bond, and is given no jobs without it.
-    Ok(bond.held().max(bond.least) / BATCHES_PER_BOND)
+    Ok(bond.covers(bond.held().max(bond.least)) / BATCHES_PER_BOND)
 }
 
 /// Carries orders out until nobody can give more, and names the jobs of those that the chain did not take.

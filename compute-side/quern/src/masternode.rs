@@ -191,7 +191,7 @@ fn check_withdraw(bond: &MasternodeBondView, now: BlockNumber) -> Result<(), Bon
     let first = bond.unbonding.first().ok_or(BondError::NothingUnbonding)?;
     let (amount, open) = (due(bond, next), bond.open);
     match first.withdrawable_at.checked_sub(next) {
-        None | Some(0) if amount > bond.room() => Err(BondError::Needed { amount, open }),
+        None | Some(0) if amount > bond.free() => Err(BondError::Needed { amount, open }),
         None | Some(0) => Ok(()),
         Some(blocks) => Err(BondError::NotYet {
             amount: first.amount,
@@ -225,6 +225,7 @@ impl Shown {
             ("bond", display(self.bond.active)),
             ("needed for jobs", display(self.bond.least)),
             ("settled, not final", display(self.bond.open)),
+            ("needs of the bond", display(self.bond.needed())),
             ("may settle", display(self.bond.room())),
             ("given jobs", self.given_jobs()),
         ];
@@ -299,6 +300,7 @@ mod tests {
             unbonding: parts.collect(),
             least: 1_000 * BYTECHIP,
             open: 0,
+            per_exposure_permille: 1_000,
             is_masternode: true,
             is_reachable: true,
         }
@@ -348,14 +350,32 @@ mod tests {
         assert_eq!(check_withdraw(&settled, 49), Ok(()), "six are left");
         let error = check_withdraw(&settled, 59).unwrap_err();
         assert_eq!(error, BondError::Needed { amount: 7, open: 5 });
+        let half = MasternodeBondView {
+            open: 3,
+            per_exposure_permille: 2_000,
+            ..bond(2, &[(3, 50), (4, 60)])
+        };
+        assert_eq!(
+            check_withdraw(&half, 49),
+            Ok(()),
+            "six are needed, and left"
+        );
+        assert!(check_withdraw(&half, 59).is_err());
         let json = serde_json::to_value(shown(settled)).unwrap();
         assert_eq!(json["open"], "5");
         let settled = MasternodeBondView {
             open: 30 * BYTECHIP,
             ..bond(1_000 * BYTECHIP, &[])
         };
-        let text = shown(settled).people();
+        let text = shown(settled.clone()).people();
         assert!(text.contains("30 BC") && text.contains("970 BC"), "{text}");
+        // Where the council asks for twice as much.
+        let twice = MasternodeBondView {
+            per_exposure_permille: 2_000,
+            ..settled
+        };
+        let text = shown(twice).people();
+        assert!(text.contains("60 BC") && text.contains("470 BC"), "{text}");
     }
 
     #[test]

@@ -9,13 +9,35 @@
 //! ```
 //!
 //! Two acts could break that, and both are refused: to settle more than the bond has room for, and to take out
-//! of the bond what is needed. A third cannot be refused: a bond is slashed for one batch while others, of other
-//! jobs, are open. So it is remembered what was slashed, as long as something is open, and nothing more is settled
-//! until the bond covers all of it again. The batches that are open stay as they are: the workers whose pay is in
-//! them have done nothing wrong.
+//! of the bond what is needed. They are held to what the council asks for, [`BondPerExposure`], which is all that
+//! is open or a multiple of it. If the council asks for more, what is open stays, and nothing more is settled until
+//! the bond covers it. A third act cannot be refused: a bond is slashed for one batch while others, of other jobs,
+//! are open. So it is remembered what was slashed, as long as something is open, and nothing more is settled until
+//! the bond covers all of it again. The batches that are open stay as they are: the workers whose pay is in them
+//! have done nothing wrong.
 
 use core::fmt;
-use quern_primitives::{amount::Amount, batch::Exposure};
+use quern_primitives::{
+    amount::Amount,
+    batch::{BondPerExposure, Exposure},
+};
+
+/// What a masternode has bonded, active and on its way out, and what the council asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bond {
+    /// What is bonded.
+    pub bonded: Amount,
+    /// What must be bonded for what is open.
+    pub per_exposure: BondPerExposure,
+}
+
+impl Bond {
+    /// What may be settled beside what is open.
+    fn room(&self, exposure: &Exposure) -> Amount {
+        let covered = self.per_exposure.covered(self.bonded);
+        covered.saturating_sub(exposure.open)
+    }
+}
 
 /// Why a batch is not settled: with it, more would be open than is bonded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +50,8 @@ impl fmt::Display for AboveBond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the bond has {} units beside what is not final; settle no more than that, wait until a batch is \
-             final, or bond more",
+            "the bond covers {} units beside what is not final; settle no more than that, wait until a batch \
+             is final, or bond more",
             self.room
         )
     }
@@ -37,17 +59,12 @@ impl fmt::Display for AboveBond {
 
 impl core::error::Error for AboveBond {}
 
-/// What the bond has beside what is open: so much more may be settled, and no more may be taken out.
-pub fn room(exposure: &Exposure, bonded: Amount) -> Amount {
-    bonded.saturating_sub(exposure.open)
-}
-
 /// The exposure once a batch that spends so much is settled as well.
-pub fn settled(exposure: &Exposure, bonded: Amount, spent: Amount) -> Result<Exposure, AboveBond> {
-    let room = room(exposure, bonded);
+pub fn settled(exposure: &Exposure, bond: &Bond, spent: Amount) -> Result<Exposure, AboveBond> {
+    let room = bond.room(exposure);
     let open = exposure.open.checked_add(spent);
     let open = open.filter(|_| spent <= room).ok_or(AboveBond { room })?;
-    let slashed = match open <= bonded {
+    let slashed = match open <= bond.bonded {
         // All of it is covered again.
         true => 0,
         // That is not so where nothing is spent.
@@ -84,20 +101,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A bond for which what is open needs as much.
+    fn bond(bonded: Amount) -> Bond {
+        let per_exposure = BondPerExposure(1_000);
+        Bond {
+            bonded,
+            per_exposure,
+        }
+    }
+
     fn open(open: Amount) -> Exposure {
         Exposure { open, slashed: 0 }
     }
 
     #[test]
     fn no_more_is_settled_than_is_bonded_and_all_of_that_may_be() {
-        assert_eq!(settled(&open(0), 10, 10), Ok(open(10)));
-        assert_eq!(settled(&open(4), 10, 6), Ok(open(10)));
-        assert_eq!(settled(&open(4), 10, 7), Err(AboveBond { room: 6 }));
-        assert_eq!(settled(&open(10), 10, 1), Err(AboveBond { room: 0 }));
-        assert_eq!(settled(&open(10), 10, 0), Ok(open(10)));
-        assert_eq!(settled(&open(0), 0, 1), Err(AboveBond { room: 0 }));
+        assert_eq!(settled(&open(0), &bond(10), 10), Ok(open(10)));
+        assert_eq!(settled(&open(4), &bond(10), 6), Ok(open(10)));
+        assert_eq!(settled(&open(4), &bond(10), 7), Err(AboveBond { room: 6 }));
+        assert_eq!(settled(&open(10), &bond(10), 1), Err(AboveBond { room: 0 }));
+        assert_eq!(settled(&open(10), &bond(10), 0), Ok(open(10)));
+        assert_eq!(settled(&open(0), &bond(0), 1), Err(AboveBond { room: 0 }));
         let told = AboveBond { room: 6 }.to_string();
-        assert!(told.starts_with("the bond has 6 units"), "{told}");
+        assert!(told.starts_with("the bond covers 6 units"), "{told}");
     }
 
     #[test]
@@ -105,24 +131,45 @@ mod tests {
         assert_eq!(over(&open(10), 4), open(6));
         assert_eq!(over(&open(10), 10), open(0));
         assert_eq!(over(&open(3), 4), open(0));
-        assert_eq!(room(&over(&open(10), 4), 10), 4);
+        assert_eq!(bond(10).room(&over(&open(10), 4)), 4);
     }
 
     #[test]
     fn after_a_slash_nothing_is_settled_until_the_bond_covers_all_that_is_open_again() {
         let after = slashed(&open(10), 8);
         assert!(is_covered(&after, 2) && !is_covered(&after, 1));
-        assert_eq!(settled(&after, 2, 1), Err(AboveBond { room: 0 }));
+        assert_eq!(settled(&after, &bond(2), 1), Err(AboveBond { room: 0 }));
         // One batch becomes final, and the operator bonds more.
         let after = over(&after, 5);
-        assert_eq!(settled(&after, 5, 1), Err(AboveBond { room: 0 }));
-        assert_eq!(settled(&after, 6, 1), Ok(open(6)));
+        assert_eq!(settled(&after, &bond(5), 1), Err(AboveBond { room: 0 }));
+        assert_eq!(settled(&after, &bond(6), 1), Ok(open(6)));
     }
 
     #[test]
     fn a_batch_that_spends_nothing_is_settled_whatever_is_open() {
         let after = slashed(&open(10), 8);
-        assert_eq!(settled(&after, 2, 0), Ok(after));
+        assert_eq!(settled(&after, &bond(2), 0), Ok(after));
+    }
+
+    #[test]
+    fn where_the_council_asks_for_more_a_bond_covers_less_and_what_is_open_stays() {
+        let asks = |permille| Bond {
+            bonded: 30,
+            per_exposure: BondPerExposure(permille),
+        };
+        assert_eq!(settled(&open(0), &asks(3_000), 10), Ok(open(10)));
+        assert_eq!(
+            settled(&open(0), &asks(3_000), 11),
+            Err(AboveBond { room: 10 })
+        );
+        // What was open before, and the bond does not cover any more.
+        assert_eq!(
+            settled(&open(20), &asks(3_000), 1),
+            Err(AboveBond { room: 0 })
+        );
+        assert_eq!(settled(&over(&open(20), 15), &asks(3_000), 5), Ok(open(10)));
+        // Less than all is never asked for.
+        assert_eq!(settled(&open(0), &asks(1), 31), Err(AboveBond { room: 30 }));
     }
 
     /// What may happen to one bond.
@@ -134,6 +181,8 @@ mod tests {
         /// The batch at this place, of those that are open, is over.
         Over(usize),
         Slash(Amount),
+        /// The council asks for so much from now on.
+        Ask(u16),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -143,6 +192,7 @@ mod tests {
             6 => (0u128..30).prop_map(Step::Settle),
             4 => (0usize..8).prop_map(Step::Over),
             1 => (0u128..60).prop_map(Step::Slash),
+            1 => (1_000u16..4_000).prop_map(Step::Ask),
         ]
     }
 
@@ -153,22 +203,27 @@ mod tests {
         ) {
             let (mut bonded, mut batches) = (0u128, Vec::<Amount>::new());
             let (mut kept, mut is_short) = (Exposure::default(), false);
+            let mut per_exposure = BondPerExposure(1_000);
             for step in steps {
                 match step {
                     Step::Bond(amount) => bonded += amount,
-                    Step::Withdraw(amount) if amount <= room(&kept, bonded) => bonded -= amount,
-                    Step::Withdraw(_) => {}
+                    Step::Withdraw(amount) => {
+                        let rest = bonded.checked_sub(amount);
+                        bonded = rest.filter(|rest| *rest >= per_exposure.needed(kept.open)).unwrap_or(bonded);
+                    }
                     Step::Settle(spent) => {
                         let sum: Amount = batches.iter().sum();
-                        match settled(&kept, bonded, spent) {
+                        let permille = u128::from(per_exposure.0);
+                        let is_covered = |sum: Amount| sum * permille <= bonded * 1_000;
+                        match settled(&kept, &Bond { bonded, per_exposure }, spent) {
                             Ok(more) => {
                                 kept = more;
                                 batches.push(spent);
-                                prop_assert!(spent == 0 || sum + spent <= bonded);
+                                prop_assert!(spent == 0 || is_covered(sum + spent));
                             }
                             Err(above) => {
-                                prop_assert_eq!(above.room, bonded.saturating_sub(sum));
-                                prop_assert!(sum + spent > bonded);
+                                prop_assert!(above.room == 0 || is_covered(sum + above.room));
+                                prop_assert!(above.room < spent && !is_covered(sum + above.room + 1));
                             }
                         }
                     }
@@ -182,6 +237,7 @@ mod tests {
                         kept = slashed(&kept, taken);
                         is_short = true;
                     }
+                    Step::Ask(permille) => per_exposure = BondPerExposure(permille),
                 }
                 prop_assert_eq!(kept.open, batches.iter().sum::<Amount>());
                 prop_assert!(is_covered(&kept, bonded), "{:?} of {}", kept, bonded);
@@ -192,9 +248,10 @@ mod tests {
         }
 
         #[test]
-        fn no_amount_is_too_large(open: u128, was: u128, bonded: u128, spent: u128) {
+        fn no_amount_is_too_large(open: u128, was: u128, bonded: u128, spent: u128, permille: u16) {
             let exposure = Exposure { open, slashed: was };
-            if let Ok(more) = settled(&exposure, bonded, spent) {
+            let bond = Bond { bonded, per_exposure: BondPerExposure(permille) };
+            if let Ok(more) = settled(&exposure, &bond, spent) {
                 prop_assert!(spent == 0 || more.open <= bonded);
             }
             prop_assert!(over(&exposure, spent).open <= open);

@@ -291,6 +291,41 @@ pub struct Exposure {
     pub slashed: Amount,
 }
 
+/// Thousandths of a whole.
+const THOUSAND: Amount = 1_000;
+
+/// What a masternode must have bonded for what it has open, in thousandths of that. Never less than all of it:
+/// what is below a thousand counts as a thousand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BondPerExposure(pub u16);
+
+impl BondPerExposure {
+    fn permille(self) -> Amount {
+        Amount::from(self.0).max(THOUSAND)
+    }
+
+    /// What must be bonded where so much is open, rounded up. What is more than any amount, nobody has bonded.
+    pub fn needed(self, open: Amount) -> Amount {
+        let (whole, part) = scaled(open, self.permille(), THOUSAND);
+        whole.saturating_add(part.into())
+    }
+
+    /// The most that may be open where so much is bonded, rounded down.
+    pub fn covered(self, bonded: Amount) -> Amount {
+        scaled(bonded, THOUSAND, self.permille()).0
+    }
+}
+
+/// An amount by a fraction of small numbers, rounded down, and whether something was left. Quotient and remainder
+/// are apart, so that no step is larger than what comes out, or than the square of the numbers.
+fn scaled(amount: Amount, by: Amount, of: Amount) -> (Amount, bool) {
+    let [quotient, rest] =
+        [amount.checked_div(of), amount.checked_rem(of)].map(Option::unwrap_or_default);
+    let rest = rest.saturating_mul(by);
+    let [more, part] = [rest.checked_div(of), rest.checked_rem(of)].map(Option::unwrap_or_default);
+    (quotient.saturating_mul(by).saturating_add(more), part > 0)
+}
+
 /// What the chain keeps of a settled batch.
 #[derive(
     Clone,
@@ -335,5 +370,38 @@ impl BatchRecord {
     /// Whether it is paid, and stays.
     pub fn is_final(&self) -> bool {
         matches!(self.state, BatchState::Final { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_needed_is_rounded_up_and_what_is_covered_down() {
+        let half_more = BondPerExposure(1_500);
+        assert_eq!([half_more.needed(4), half_more.needed(5)], [6, 8]);
+        assert_eq!([half_more.covered(6), half_more.covered(8)], [4, 5]);
+        assert_eq!([half_more.covered(7), half_more.covered(0)], [4, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_bond_covers_just_what_needs_no_more_than_it(
+            permille: u16, open in 0..u128::MAX / 66, bonded: u128
+        ) {
+            let per_exposure = BondPerExposure(permille);
+            let is_covered = open <= per_exposure.covered(bonded);
+            prop_assert_eq!(is_covered, per_exposure.needed(open) <= bonded);
+            prop_assert!(per_exposure.covered(bonded) <= bonded && per_exposure.needed(open) >= open);
+        }
+
+        #[test]
+        fn what_is_more_than_any_amount_nobody_has(permille in 1_001u16.., bonded: u128) {
+            let per_exposure = BondPerExposure(permille);
+            prop_assert_eq!(per_exposure.needed(u128::MAX), u128::MAX);
+            prop_assert!(per_exposure.covered(bonded) < u128::MAX);
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::{
     amount::{self, Amount, BYTECHIP},
+    batch::BondPerExposure,
     custody,
     ids::BlockNumber,
     limits::{NOTICE_PERIODS_MAX, PERIOD_BLOCKS_MAX},
@@ -248,6 +249,8 @@ table! {
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     MissedPiece missed_piece: Amount, "missed-piece", Money, 1, MISS_FIRST, MISS_MOST,
         "What each piece that is missed costs a device that was warned and contained before.";
+    BondPerExposure bond_per_exposure_permille: u16, "bond-per-exposure", Permille, 1_000, 1_000, 10_000,
+        "What a masternode must have bonded for all that it has settled that is not final yet.";
 }
 
 impl Default for Params {
@@ -305,6 +308,11 @@ impl Params {
             slash: self.missed_piece,
             winner_permille: self.winner_permille,
         }
+    }
+
+    /// What a masternode must have bonded for what it has settled that is not final.
+    pub fn bond_per_exposure(&self) -> BondPerExposure {
+        BondPerExposure(self.bond_per_exposure_permille)
     }
 
     /// What a job submitted now keeps of them.
@@ -542,7 +550,7 @@ mod tests {
     #[test]
     fn who_names_no_parameter_is_told_which_there_are() {
         let error = "day".parse::<Parameter>().unwrap_err().to_string();
-        assert!(error.ends_with("challenge-time, challenge-bond, missed-piece"));
+        assert!(error.ends_with("challenge-bond, missed-piece, bond-per-exposure"));
         let error = Params::FIRST
             .with(Parameter::BondPerDevice, 0)
             .unwrap_err()

@@ -3,6 +3,7 @@
 
 use crate::{
     amount::Amount,
+    batch::BondPerExposure,
     device::Device,
     ids::{AccountId, BlockNumber, DeviceId, SealingKey},
 };
@@ -142,10 +143,12 @@ pub struct MasternodeBondView {
     /// What must count for the masternode to be given jobs.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub least: Amount,
-    /// What the masternode has settled that is not final. So much of the bond stays, and no more can be
-    /// settled than the bond has beside it.
+    /// What the masternode has settled that is not final. What it needs of the bond stays, and no more can be
+    /// settled than the rest covers.
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     pub open: Amount,
+    /// What must be bonded for what is open, in thousandths of that.
+    pub per_exposure_permille: u16,
     /// Whether the council has made the account a masternode.
     pub is_masternode: bool,
     /// Whether the masternode has published where it is reached.
@@ -162,7 +165,26 @@ impl MasternodeBondView {
 
     /// What may be settled beside what is open.
     pub fn room(&self) -> Amount {
-        self.held().saturating_sub(self.open)
+        self.covers(self.held()).saturating_sub(self.open)
+    }
+
+    /// The most that may be settled and not final where so much is bonded.
+    pub fn covers(&self, bonded: Amount) -> Amount {
+        self.per_exposure().covered(bonded)
+    }
+
+    /// What may be taken out: what is open does not need it.
+    pub fn free(&self) -> Amount {
+        self.held().saturating_sub(self.needed())
+    }
+
+    /// What is open needs so much of the bond.
+    pub fn needed(&self) -> Amount {
+        self.per_exposure().needed(self.open)
+    }
+
+    fn per_exposure(&self) -> BondPerExposure {
+        BondPerExposure(self.per_exposure_permille)
     }
 
     /// Whether the masternode is among those that jobs are given to.

@@ -287,8 +287,9 @@ impl quern_custody::Operators for Masternodes {
 pub struct OpenBatches;
 
 impl quern_roster::Exposures for OpenBatches {
-    fn open(account: &AccountId) -> Amount {
-        Jobs::exposure_of(account).open
+    fn needed(account: &AccountId) -> Amount {
+        let open = Jobs::exposure_of(account).open;
+        Params::current().bond_per_exposure().needed(open)
     }
 }
 

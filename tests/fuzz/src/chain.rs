@@ -389,6 +389,7 @@ fn masternode_bond() -> MasternodeBondView {
         }],
         least: 6,
         open: 4,
+        per_exposure_permille: 1_500,
         is_masternode: true,
         is_reachable: true,
     }

@@ -189,6 +189,15 @@ impl World {
         }
     }
 
+    pub(crate) fn clock(&self) -> u32 { self.clock }
+    pub(crate) fn dump(&self) {
+        let mut out = String::new();
+        for (held, h) in &self.chain.holdings {
+            let has = self.devices[&held.device].has.contains(&held.piece);
+            out += &format!(" {}:{:02x}[{}..{:?}{}{}]", held.piece, held.device.0[0], h.since, h.until, if has {" has"} else {" NO"}, if h.is_challenged {" ch"} else {""});
+        }
+        println!("  {}{}  here {:?}", self.clock, out, self.members.iter().map(|m| m.here.clone()).collect::<Vec<_>>());
+    }
     pub(crate) fn periods(&mut self, count: u32) {
         self.blocks(count * PERIOD);
     }

@@ -222,6 +222,7 @@ mod tests {
             unbonding: vec![],
             least: 10,
             open: 0,
+            per_exposure_permille: 1_000,
             is_masternode,
             is_reachable: true,
         }

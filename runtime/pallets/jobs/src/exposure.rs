@@ -2,6 +2,7 @@
 //! `quern_job_rules::exposure`.
 
 use crate::{Config, Error, Exposures, Operators, Pallet};
+use frame_support::traits::Get;
 use quern_job_rules::exposure;
 use quern_primitives::{AccountId, Amount, batch::Exposure};
 
@@ -25,7 +26,11 @@ impl<T: Config> Pallet<T> {
     /// A masternode settles a batch that spends so much, if its bond covers that too.
     pub(crate) fn open_exposure(by: &AccountId, spent: Amount) -> Result<(), Error<T>> {
         let exposure = Exposures::<T>::get(by);
-        let settled = exposure::settled(&exposure, T::Operators::bonded(by), spent)?;
+        let bond = exposure::Bond {
+            bonded: T::Operators::bonded(by),
+            per_exposure: T::Params::get().bond_per_exposure(),
+        };
+        let settled = exposure::settled(&exposure, &bond, spent)?;
         Self::keep_exposure(by, settled);
         Ok(())
     }

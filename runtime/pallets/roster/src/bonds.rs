@@ -197,7 +197,10 @@ impl<T: Config> Pallet<T> {
         let amount = take_due(&mut bond.unbonding, now);
         ensure!(amount > 0, Error::<T>::NothingToWithdraw);
         let rest = bond.held().ok_or(ArithmeticError::Overflow)?;
-        ensure!(rest >= T::Exposures::open(&account), Error::<T>::BondNeeded);
+        ensure!(
+            rest >= T::Exposures::needed(&account),
+            Error::<T>::BondNeeded
+        );
         T::Currency::release(&HoldReason::Bond.into(), &account, amount, Precision::Exact)?;
         let total = Self::total_bonded()
             .checked_sub(amount)

@@ -78,8 +78,9 @@ use quern_primitives::{AccountId, Amount, DeviceId, limits::MASTERNODES_MAX};
 
 /// What masternodes have at stake, as the roster asks for it.
 pub trait Exposures {
-    /// What an operator's masternode has settled that can still be taken back. So much of the bond stays.
-    fn open(account: &AccountId) -> Amount;
+    /// What must be bonded for what an operator's masternode has settled that can still be taken back. So much
+    /// of the bond stays.
+    fn needed(account: &AccountId) -> Amount;
 }
 
 /// Accounts that may be banned at once. One takes about 64 bytes of state, so all of them 4 MiB.

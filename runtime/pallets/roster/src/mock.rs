@@ -28,16 +28,16 @@ pub const ENDOWMENT: Amount = 4 * MIN_BOND + 1;
 parameter_types! {
     /// The least bond of a masternode.
     pub storage MinBond: Amount = MIN_BOND;
-    /// What each masternode has settled that is not final.
-    pub storage OpenOfEach: Amount = 0;
+    /// What each must have bonded for what its masternode has settled.
+    pub storage NeededOfEach: Amount = 0;
 }
 
 /// What masternodes have at stake.
 pub struct Stakes;
 
 impl quern_roster::Exposures for Stakes {
-    fn open(_account: &AccountId) -> Amount {
-        OpenOfEach::get()
+    fn needed(_account: &AccountId) -> Amount {
+        NeededOfEach::get()
     }
 }
 

@@ -349,6 +349,9 @@ impl Draft<'_> {
             (Parameter::ChallengeTime, _) => 10 + below(892),
             (Parameter::ChallengeBond, _) => first.challenge_bond / 10 * below(16),
             (Parameter::MissedPiece, _) => first.missed / 10 * below(16),
+            // Mostly what most bonds have room for.
+            (Parameter::BondPerExposure, 0) => 900 + below(9_200),
+            (Parameter::BondPerExposure, _) => 950 + below(500),
         };
         let value = match self.spoils() {
             true => self.pick(&[0, 10_000_000_000_001, Amount::MAX]),

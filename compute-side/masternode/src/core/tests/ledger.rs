@@ -4,7 +4,7 @@ use crate::cover::{Cover, check_covered};
 use quern_job_rules::{exposure, life, pay::PRICES_AT_GENESIS, quote, settlement, tasks};
 use quern_primitives::{
     amount::Amount,
-    batch::{Batch, Exposure, Shares},
+    batch::{Batch, BondPerExposure, Exposure, Shares},
     device::Class,
     ids::{AccountId, Digest, ProgramHash, SealingKey},
     job::{Agreement, ByteLevel, Job, Preferences, Referees, Submission},
@@ -34,6 +34,8 @@ pub(super) struct Ledger {
     /// What the coordinator has bonded, what of it is needed for batches that are not final, and how often it
     /// settled more than that.
     pub(super) bonded: Amount,
+    /// What must be bonded for what is open, in thousandths.
+    pub(super) per_exposure_permille: u16,
     pub(super) exposure: Exposure,
     pub(super) above_bond: usize,
     /// Whether batches wait for [`Ledger::finalise`].
@@ -62,6 +64,7 @@ impl Ledger {
             loses: 0,
             pending: VecDeque::new(),
             bonded: Amount::MAX,
+            per_exposure_permille: Params::FIRST.bond_per_exposure_permille,
             exposure: Exposure::default(),
             above_bond: 0,
             waits: false,
@@ -88,7 +91,11 @@ impl Ledger {
         else {
             return false;
         };
-        match exposure::settled(&self.exposure, self.bonded, batch.spent) {
+        let bond = exposure::Bond {
+            bonded: self.bonded,
+            per_exposure: BondPerExposure(self.per_exposure_permille),
+        };
+        match exposure::settled(&self.exposure, &bond, batch.spent) {
             Ok(exposure) => self.exposure = exposure,
             Err(_) => {
                 self.above_bond += 1;
@@ -148,6 +155,7 @@ impl Purse {
         let bond = MasternodeBondView {
             active: ledger.bonded,
             open: ledger.exposure.open,
+            per_exposure_permille: ledger.per_exposure_permille,
             ..MasternodeBondView::default()
         };
         let is_covered = check_covered(&bond, batch.spent, others).is_ok();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Exposures;
-use quern_primitives::{AccountId, Amount, JobId, batch::Exposure};
+use quern_primitives::{AccountId, Amount, JobId, batch::Exposure, params::Params};
 
 /// What [`batch`] spends for each task.
 const EACH: Amount = TASK_CAP / 2;
@@ -91,6 +91,32 @@ fn a_bond_covers_what_is_open_in_all_jobs_together() {
         free_of_charge(settle(other, &coordinator, 0, 0..2));
         assert_eq!(open(&coordinator), 5 * EACH);
         assert_eq!(Jobs::totals().pending, 5 * EACH);
+    });
+}
+
+#[test]
+fn where_the_council_asks_for_more_a_bond_covers_less_from_then_on() {
+    on_new_chain(|| {
+        let (id, coordinator) = running();
+        BondOfEach::set(&(6 * EACH));
+        free_of_charge(settle(id, &coordinator, 0, 0..4));
+        let asks = Params {
+            bond_per_exposure_permille: 2_000,
+            ..PARAMS
+        };
+        CurrentParams::set(&asks);
+        Jobs::do_try_state().unwrap();
+        refused(
+            settle(id, &coordinator, 1, 4..5),
+            Refusal::ExposureAboveBond,
+        );
+        pass_window();
+        refused(
+            settle(id, &coordinator, 1, 4..8),
+            Refusal::ExposureAboveBond,
+        );
+        free_of_charge(settle(id, &coordinator, 1, 4..7));
+        assert_eq!(open(&coordinator), 3 * EACH);
     });
 }
 

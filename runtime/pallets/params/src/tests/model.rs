@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Least and most of each parameter, as the specification has them.
-const BOUNDS: [(Parameter, u128, u128); 17] = [
+const BOUNDS: [(Parameter, u128, u128); 18] = [
     (Parameter::WorkersShare, 500, 900),
     (Parameter::OperatorsShare, 50, 400),
     (Parameter::ReExecution, 0, 1_000),
@@ -23,6 +23,7 @@ const BOUNDS: [(Parameter, u128, u128); 17] = [
     (Parameter::ChallengeTime, 15, 900),
     (Parameter::ChallengeBond, 1, 1_000_000_000_000),
     (Parameter::MissedPiece, 1, 10_000_000_000_000),
+    (Parameter::BondPerExposure, 1_000, 10_000),
 ];
 
 /// One parameter, and a value in or near its bounds.

@@ -77,13 +77,13 @@ fn what_is_settled_and_not_final_keeps_as_much_of_the_bond() {
         assert_ok!(Roster::bond(signed(1), MIN_BOND));
         assert_ok!(Roster::unbond(signed(1), 7));
         go_to(1 + DELAY);
-        OpenOfEach::set(&(MIN_BOND - 6));
+        NeededOfEach::set(&(MIN_BOND - 6));
         assert_noop!(
             Roster::withdraw_unbonded(signed(1)),
             Error::<Test>::BondNeeded
         );
         assert_eq!(held(1), MIN_BOND, "all of it still answers");
-        OpenOfEach::set(&(MIN_BOND - 7));
+        NeededOfEach::set(&(MIN_BOND - 7));
         assert_ok!(Roster::withdraw_unbonded(signed(1)));
         assert_eq!(held(1), MIN_BOND - 7);
     });

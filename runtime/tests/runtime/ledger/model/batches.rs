@@ -118,7 +118,8 @@ pub(super) fn settle(
     need(is_masternode, "CoordinatorRemoved")?;
     let group = job.group.as_mut().ok_or(Refusal::Named("NotDrawn"))?;
     group.check(&genesis, certified.certificate(), &certified.certificates)?;
-    let is_covered = batch.spent == 0 || open + batch.spent <= bonded;
+    let needed = |open: Amount| (open * ledger.params.per_exposure).div_ceil(1_000);
+    let is_covered = batch.spent == 0 || needed(open + batch.spent) <= bonded;
     need(is_covered, "ExposureAboveBond")?;
     group.since = clock;
     if open + batch.spent <= bonded {

@@ -53,6 +53,8 @@ pub(crate) struct Numbers {
     pub(crate) challenge_bond: Amount,
     /// For each piece.
     pub(crate) missed: Amount,
+    /// What is bonded for what is not final, in thousandths.
+    pub(crate) per_exposure: Amount,
 }
 
 impl Default for Numbers {
@@ -76,6 +78,7 @@ impl Default for Numbers {
             challenge_time: 300,
             challenge_bond: 2_000_000_000,
             missed: 1_000_000_000,
+            per_exposure: 1_000,
         }
     }
 }
@@ -101,6 +104,7 @@ impl Numbers {
             Parameter::ChallengeTime => (&mut self.challenge_time, 15, 900),
             Parameter::ChallengeBond => (&mut self.challenge_bond, 1, 1_000_000_000_000),
             Parameter::MissedPiece => (&mut self.missed, 1, 10_000_000_000_000),
+            Parameter::BondPerExposure => (&mut self.per_exposure, 1_000, 10_000),
         }
     }
 

@@ -124,7 +124,7 @@ impl Roster {
 
 /// What anybody may do with a bond; the rest of the roster is the council's.
 fn answer_bond(ledger: &mut Ledger, account: AccountId, call: &Call) -> Answer {
-    let open = ledger.jobs.open_of(&account);
+    let needed = (ledger.jobs.open_of(&account) * ledger.params.per_exposure).div_ceil(1_000);
     let (now, money) = (ledger.now, &mut ledger.money);
     let bond = ledger.roster.bonds.entry(account.clone()).or_default();
     match call {
@@ -148,7 +148,7 @@ fn answer_bond(ledger: &mut Ledger, account: AccountId, call: &Call) -> Answer {
             let left = bond.active + stays.values().sum::<Amount>();
             let may = match due {
                 0 => need(false, "NothingToWithdraw"),
-                _ => need(left >= open, "BondNeeded"),
+                _ => need(left >= needed, "BondNeeded"),
             };
             if may.is_err() {
                 bond.leaving.extend(stays);
