@@ -24,6 +24,8 @@ pub struct Candidate {
     pub free_bytes: u64,
     /// Its place among all: lower is asked first.
     pub rank: u32,
+    /// When it last missed a piece of whatever contract, as the chain says.
+    pub missed_at: Option<BlockNumber>,
 }
 
 /// What the chain says of the contract in a finalised block.

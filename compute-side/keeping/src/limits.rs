@@ -10,6 +10,9 @@ pub const PLACING_MAX: usize = 8;
 /// then no other stripe.
 pub const FETCHING_MAX: usize = 16;
 
+/// Devices that are not asked for a piece again because they would not take it. With more all are asked again.
+pub const REFUSED_MAX: usize = 256;
+
 /// Holders named in one call that pays them.
 pub const CERTIFIED_MAX: usize = quern_primitives::limits::HOLDERS_PER_CERTIFICATE_MAX as usize;
 

@@ -1,6 +1,6 @@
 //! What is known of a piece.
 
-use crate::OrderId;
+use crate::{OrderId, limits::REFUSED_MAX};
 use quern_primitives::{
     custody::Holding,
     ids::{AccountId, BlockNumber, DeviceId, Period},
@@ -62,6 +62,20 @@ impl Piece {
         self.held.iter().filter(move |(device, holding)| {
             holding.until.is_none_or(|until| until > next) && !is_gone(device)
         })
+    }
+
+    /// A device would not, or could not, and is asked no more: not before many others were asked.
+    pub(crate) fn refuse(&mut self, device: DeviceId) {
+        if self.refused.len() >= REFUSED_MAX {
+            self.refused.clear();
+        }
+        self.refused.insert(device);
+    }
+
+    /// A device is asked again no sooner than then.
+    pub(crate) fn rest(&mut self, device: DeviceId, now: BlockNumber, until: BlockNumber) {
+        self.rests.retain(|_, until| *until > now);
+        self.rests.insert(device, until);
     }
 
     /// Accounts that hold it, held it and are not forgotten, or are to: none of them takes it a second time, for what one

@@ -4,6 +4,7 @@ use crate::{Candidate, piece::Piece};
 use quern_primitives::{
     device::Region,
     ids::{AccountId, BlockNumber, DeviceId},
+    limits::REVIEW_PERIOD_BLOCKS,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +19,19 @@ pub(crate) struct Choice<'a> {
     pub(crate) now: BlockNumber,
 }
 
+impl Choice<'_> {
+    /// Whether a device missed a piece not long ago. It may have been off for an hour, or keep nothing of what it
+    /// takes; as soon as its holding is over it would else be the best again for the very piece that it missed.
+    fn has_missed(&self, candidate: &Candidate) -> bool {
+        let missed = candidate.missed_at;
+        missed.is_some_and(|at| self.now.saturating_sub(at) <= REVIEW_PERIOD_BLOCKS)
+    }
+}
+
 /// Who takes a piece of so many bytes: the best by rank among those that have room and are of an account that has
 /// nothing of the same stripe, in a region where nothing of it is if there is one. Where all accounts have something
 /// of the stripe, of any that does not have this very piece: better two pieces with one account than one with none.
+/// Who missed a piece in the review period takes one only if nobody else does.
 pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<DeviceId> {
     let of_piece: BTreeSet<&AccountId> = piece.accounts().collect();
     let may = choice.here.values().filter(|it| {
@@ -36,7 +47,13 @@ pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<D
     let best = may.min_by_key(|it| {
         let is_beside = choice.beside.contains(&it.account);
         let is_near = choice.regions.contains(&it.region);
-        (is_beside, is_near, it.rank, it.device)
+        (
+            choice.has_missed(it),
+            is_beside,
+            is_near,
+            it.rank,
+            it.device,
+        )
     });
     best.map(|it| it.device)
 }

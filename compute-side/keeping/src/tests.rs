@@ -38,7 +38,7 @@ fn who_erased_its_piece_is_challenged_and_not_paid_and_another_holds_it_then() {
         assert!(world.paid_periods(&device) > 0);
         let lost = std::mem::take(&mut world.devices.get_mut(&device).unwrap().has);
         world.periods(3);
-        assert!(world.missed.contains(&device));
+        assert!(world.missed.contains_key(&device));
         // A miss is a warning: it may take others, and is paid for those.
         for piece in lost {
             assert!(!world.chain.paid.contains(&(Held { piece, device }, 3)));
@@ -59,7 +59,7 @@ fn who_says_that_it_has_what_it_does_not_is_found_in_the_first_period() {
     let taken = world.chain.taken_by(&liar);
     assert!(taken > 0, "it took something");
     assert_eq!(world.paid_periods(&liar), 0);
-    assert!(world.missed.contains(&liar));
+    assert!(world.missed.contains_key(&liar));
     world.assert_all_held();
 }
 
@@ -75,7 +75,7 @@ fn a_device_that_is_away_for_a_while_has_what_it_had_and_one_that_is_gone_is_rep
     world.comes(&device);
     world.periods(1);
     assert!(world.holders(0).contains(&device));
-    assert!(!world.missed.contains(&device));
+    assert!(!world.missed.contains_key(&device));
     world.leaves(&device);
     world.periods(3);
     // Who does not prove is challenged, and by that the piece goes to another long before the device counts as gone.
@@ -151,11 +151,7 @@ fn a_member_s_marks_are_in_order_and_leave_room_before_the_period_ends() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        // The same cases each time, until the one that `docs/design/data.md` tells of in §7 is mended.
-        rng_seed: proptest::test_runner::RngSeed::Fixed(7),
-        ..ProptestConfig::with_cases(64)
-    })]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     /// Whatever devices do, as long as no more of a stripe fail between two repairs than it has parity: nothing is lost,
     /// nobody is paid for a period in which it had nothing, and who keeps what it took is paid for all of it.
@@ -165,43 +161,37 @@ proptest! {
         failures in proptest::collection::vec((0u32..6, 0u8..3), 0..6),
     ) {
         let layout = if is_coded { CODED } else { MIRRORED };
-        let mut world = World::new(seed, layout, 14, members, 40);
-        world.periods(2);
-        for (piece, how) in failures {
-            let piece = piece % world.pieces();
-            let device = world.holder_of(piece);
-            match how {
-                0 => { world.devices.get_mut(&device).unwrap().has.clear(); }
-                1 => world.leaves(&device),
-                _ => world.devices.get_mut(&device).unwrap().manner = Manner::KeepsNothing,
-            }
-            if how == 2 {
-                world.devices.get_mut(&device).unwrap().has.clear();
-            }
-            world.periods(3);
-        }
-        world.assert_recoverable();
-        world.assert_all_held();
-        world.assert_nobody_paid_for_nothing();
+        live_through(World::new(seed, layout, 14, members, 40), &failures);
     }
 }
 
-#[test]
-fn zz_lost() {
-    let mut world = World::new(5396232825490011575, MIRRORED, 14, 2, 40);
+/// A contract that begins well, and then of pieces in turn the device that holds them fails: it erases what it has, or
+/// leaves, or keeps nothing from then on.
+fn live_through(mut world: World, failures: &[(u32, u8)]) {
     world.periods(2);
-    for (piece, how) in [(0u32, 1u8), (0, 2), (2, 0)] {
-        let device = world.holder_of(piece);
-        println!("block {} piece {piece} device {:02x} how {how}", world.clock(), device.0[0]);
+    for (piece, how) in failures {
+        let device = world.holder_of(piece % world.pieces());
         match how {
-            0 => { world.devices.get_mut(&device).unwrap().has.clear(); }
+            0 => world.devices.get_mut(&device).unwrap().has.clear(),
             1 => world.leaves(&device),
-            _ => { let d = world.devices.get_mut(&device).unwrap(); d.manner = Manner::KeepsNothing; d.has.clear(); }
+            _ => {
+                let device = world.devices.get_mut(&device).unwrap();
+                device.manner = Manner::KeepsNothing;
+                device.has.clear();
+            }
         }
-        for _ in 0..30 {
-            world.blocks(10);
-            world.dump();
-        }
+        world.periods(3);
     }
     world.assert_recoverable();
+    world.assert_all_held();
+    world.assert_nobody_paid_for_nothing();
+    assert!(world.is_nothing_here(), "what is held is not kept here");
+}
+
+/// A liar is the best by rank, so it would be given again what it was found not to have, and be the only holder when the
+/// other one loses its own.
+#[test]
+fn who_missed_a_piece_is_not_given_it_again_where_there_are_others() {
+    let world = World::new(5_396_232_825_490_011_575, MIRRORED, 14, 2, 40);
+    live_through(world, &[(0, 1), (0, 2), (2, 0)]);
 }

@@ -96,10 +96,10 @@ impl Keeping {
             }
             Outcome::Refused => {
                 known.takers.remove(&device);
-                known.refused.insert(device);
+                known.refuse(device);
             }
             Outcome::Failed => {
-                known.rests.insert(device, again);
+                known.rest(device, clock, again);
                 if let Some(taker) = known.takers.get_mut(&device) {
                     taker.stage = Stage::Has;
                     taker.since = clock;

@@ -209,6 +209,10 @@ impl Keeping {
         let mut orders = Vec::new();
         for (piece, known) in (0..).zip(&mut self.pieces) {
             let here = &self.here;
+            if known.short_since.is_none() {
+                // Another member was quicker, or who seemed gone came back: the chain would take no more.
+                known.takers.clear();
+            }
             known.takers.retain(|device, taker| {
                 let is_lost = !here.contains_key(device)
                     && matches!(taker.stage, Stage::Has | Stage::Signed(_));

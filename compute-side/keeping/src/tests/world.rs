@@ -65,7 +65,8 @@ pub(crate) struct World {
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) members: Vec<Member>,
     pub(crate) chain: Chain,
-    pub(crate) missed: BTreeSet<DeviceId>,
+    /// When devices last missed a piece.
+    pub(crate) missed: BTreeMap<DeviceId, BlockNumber>,
     /// What a device had at the beginning of each period.
     had: BTreeSet<(Held, Period)>,
     /// Pieces that were made of others.
@@ -131,7 +132,7 @@ impl World {
                 paid: BTreeSet::new(),
                 taken: BTreeMap::new(),
             },
-            missed: BTreeSet::new(),
+            missed: BTreeMap::new(),
             had: BTreeSet::new(),
             made: 0,
             count: 0,
@@ -167,6 +168,7 @@ impl World {
             region: Region::default(),
             free_bytes: 1 << 40,
             rank: u32::from(device.0[0]),
+            missed_at: self.missed.get(device).copied(),
         }
     }
 
@@ -189,15 +191,6 @@ impl World {
         }
     }
 
-    pub(crate) fn clock(&self) -> u32 { self.clock }
-    pub(crate) fn dump(&self) {
-        let mut out = String::new();
-        for (held, h) in &self.chain.holdings {
-            let has = self.devices[&held.device].has.contains(&held.piece);
-            out += &format!(" {}:{:02x}[{}..{:?}{}{}]", held.piece, held.device.0[0], h.since, h.until, if has {" has"} else {" NO"}, if h.is_challenged {" ch"} else {""});
-        }
-        println!("  {}{}  here {:?}", self.clock, out, self.members.iter().map(|m| m.here.clone()).collect::<Vec<_>>());
-    }
     pub(crate) fn periods(&mut self, count: u32) {
         self.blocks(count * PERIOD);
     }

@@ -178,7 +178,10 @@ impl World {
             *standing = missed.standing;
             self.chain.contract = Some(missed.contract);
             self.chain.holdings.insert(held, missed.holding);
-            self.missed.insert(held.device);
+            self.missed.insert(held.device, self.clock);
+            if self.devices[&held.device].is_here {
+                self.comes(&held.device);
+            }
         }
     }
 
