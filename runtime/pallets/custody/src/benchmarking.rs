@@ -481,12 +481,12 @@ mod benchmarks {
     fn check_answer() -> Result<(), BenchmarkError> {
         let (place, _, shown) = last_part::<T>()?;
         let holding = Holdings::<T>::get(key(&place)).ok_or(STOP)?;
-        let challenge = Challenges::<T>::get(place).ok_or(STOP)?;
+        let asked = Challenges::<T>::get(place).ok_or(STOP)?;
         let checked;
 
         #[block]
         {
-            checked = check(&holding, &challenge, &shown);
+            checked = check(&holding, &asked, &shown);
         }
 
         assert!(checked.is_ok_and(|(shown, parts)| shown.answered.count_ones() == parts));
