@@ -4,7 +4,7 @@ use quern_custody_rules::{audit, drawn};
 use quern_primitives::{custody::Audit, ids::Digest};
 use sha2::{Digest as _, Sha256};
 
-const DRAWS: u32 = 2_000;
+const DRAWS: u32 = 10_000;
 /// Chunks of a shard of 32 MiB.
 const CHUNKS: u32 = 8_192;
 const BYTES: u64 = CHUNKS as u64 * 4_096;
