@@ -22,6 +22,7 @@
 //! | [`availability`] | the machine owner's preferences, and whether it may be used now; pure |
 //! | [`acknowledgements`] | masternodes' words that they took this device's work |
 //! | [`claims`] | whether work that they took was left out, and what is claimed; pure but for its files |
+//! | [`kept`] | pieces that the device keeps for others, on the disk |
 //! | [`masternodes`] | where the masternodes are, from the chain or from the settings |
 //! | [`cli`] | the command line |
 //!
@@ -42,6 +43,7 @@ pub mod claims;
 pub mod cli;
 pub mod core;
 pub mod device;
+pub mod kept;
 pub mod limits;
 pub mod machine;
 pub mod masternodes;

@@ -307,7 +307,11 @@ mod tests {
         running.processes[2].name = "worker-1".into();
         assert!(running.check_workers(None).is_ok() && running.check_workers(Some(1)).is_ok());
         let error = running.check_workers(Some(6)).unwrap_err().to_string();
-        for words in ["with 1 worker;", "`quern dev down`", "`quern dev up --workers 6`"] {
+        for words in [
+            "with 1 worker;",
+            "`quern dev down`",
+            "`quern dev up --workers 6`",
+        ] {
             assert!(error.contains(words), "{words}: {error}");
         }
     }

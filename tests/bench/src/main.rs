@@ -1,6 +1,7 @@
 //! Measures what Quern claims, each value beside a reference: the real programs as processes of
 //! their own on loopback, and the sandbox beside native code.
 
+mod answering;
 mod bare;
 mod devices;
 mod dispatch;
@@ -58,7 +59,7 @@ struct Arguments {
     serve_seed: Option<u8>,
 }
 
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 37] = [
     ranking::SORT,
     ranking::RANK,
     ranking::QUEUED,
@@ -94,6 +95,7 @@ const NAMES: [&str; 36] = [
     sealing::OPEN,
     sealing::PEAK,
     fetching::NAME,
+    answering::NAME,
     overhead::NAME,
 ];
 
@@ -166,6 +168,11 @@ async fn main() -> anyhow::Result<ExitCode> {
     if arguments.wants(fetching::NAME) {
         let (quick, folder) = (arguments.quick, folder.clone());
         let measured = tokio::task::spawn_blocking(move || fetching::measure(&folder, quick));
+        rows.push(measured.await??);
+    }
+    if arguments.wants(answering::NAME) {
+        let (quick, folder) = (arguments.quick, folder.clone());
+        let measured = tokio::task::spawn_blocking(move || answering::measure(&folder, quick));
         rows.push(measured.await??);
     }
     let mut stop = pin!(told_to_stop());
