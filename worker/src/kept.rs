@@ -278,7 +278,9 @@ fn leaves_of(path: &Path, entry: &PieceEntry) -> io::Result<Option<Vec<u8>>> {
     for first in (0..count).step_by(READ_CHUNKS) {
         room.clear();
         let most = (CHUNK_BYTES * READ_CHUNKS) as u64;
-        file.by_ref().take(most).read_to_end(&mut room)?;
+        io::Read::by_ref(&mut file)
+            .take(most)
+            .read_to_end(&mut room)?;
         let chunks = (first..count).zip(room.chunks(CHUNK_BYTES));
         leaves.extend(chunks.map(|(index, chunk)| leaf(index, chunk)));
     }

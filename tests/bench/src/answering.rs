@@ -76,12 +76,9 @@ pub(crate) fn measure(folder: &Path, quick: bool) -> anyhow::Result<Row> {
         reads.push(start.elapsed().as_secs_f64() * 1_000.0);
     }
     fs::remove_dir_all(&folder)?;
-    let [answer, slow, alone] = [
-        (&mut answers, 50),
-        (&mut answers.clone(), 95),
-        (&mut reads, 50),
-    ]
-    .map(|(all, percent)| at_percent(all, percent));
+    let answer = at_percent(&mut answers, 50);
+    let slow = at_percent(&mut answers, 95);
+    let alone = at_percent(&mut reads, 50);
     say(&format!(
         "{answer:.2} ms in the middle, {slow:.2} ms at the 95th percentile; the chunks alone {alone:.2} ms"
     ));

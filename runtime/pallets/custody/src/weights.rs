@@ -40,10 +40,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// `l` from 0 to 8.
 	fn begin_periods(l: u32, ) -> Weight {
-		// At least 5_368_000 picoseconds.
-		Weight::from_parts(9_716_677, 1846)
-			// Standard error: 4_966
-			.saturating_add(Weight::from_parts(670_099, 0).saturating_mul(l.into()))
+		// At least 5_478_000 picoseconds.
+		Weight::from_parts(9_839_695, 1846)
+			// Standard error: 5_035
+			.saturating_add(Weight::from_parts(677_855, 0).saturating_mul(l.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -54,7 +54,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:128 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
 	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::PublishedEndpoints` (r:7 w:0)
@@ -65,10 +65,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Custody::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 64.
 	fn draw_groups(n: u32, ) -> Weight {
-		// At least 703_307_000 picoseconds.
-		Weight::from_parts(682_187_246, 408030)
-			// Standard error: 63_142
-			.saturating_add(Weight::from_parts(41_962_499, 0).saturating_mul(n.into()))
+		// At least 707_413_000 picoseconds.
+		Weight::from_parts(717_575_674, 408030)
+			// Standard error: 591_346
+			.saturating_add(Weight::from_parts(49_381_093, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(140_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(n.into())))
@@ -76,7 +76,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
 	/// Proof: `Roster::BannedAccounts` (`max_values`: None, `max_size`: Some(48), added: 2523, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
 	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
@@ -100,8 +100,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::ContractsOf` (r:0 w:1)
 	/// Proof: `Custody::ContractsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn open() -> Weight {
-		// At least 99_758_000 picoseconds.
-		Weight::from_parts(104_446_000, 5839)
+		// At least 98_887_000 picoseconds.
+		Weight::from_parts(106_398_000, 5839)
 			.saturating_add(T::DbWeight::get().reads(12_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -116,7 +116,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Workforce::Bonds` (r:1 w:0)
 	/// Proof: `Workforce::Bonds` (`max_values`: None, `max_size`: Some(709), added: 3184, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::BannedAccounts` (r:1 w:0)
 	/// Proof: `Roster::BannedAccounts` (`max_values`: None, `max_size`: Some(48), added: 2523, mode: `MaxEncodedLen`)
 	/// Storage: `Custody::Refused` (r:1 w:0)
@@ -136,8 +136,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::HeldBy` (r:0 w:1)
 	/// Proof: `Custody::HeldBy` (`max_values`: None, `max_size`: Some(100), added: 2575, mode: `MaxEncodedLen`)
 	fn hold() -> Weight {
-		// At least 188_751_000 picoseconds.
-		Weight::from_parts(197_624_000, 5583)
+		// At least 189_632_000 picoseconds.
+		Weight::from_parts(199_857_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(14_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -150,8 +150,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	fn refuse() -> Weight {
-		// At least 440_867_000 picoseconds.
-		Weight::from_parts(449_329_000, 5583)
+		// At least 435_438_000 picoseconds.
+		Weight::from_parts(447_456_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -176,12 +176,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `h` from 0 to 256.
 	/// `c` from 1 to 7.
 	fn prove(h: u32, c: u32, ) -> Weight {
-		// At least 810_727_000 picoseconds.
-		Weight::from_parts(68_784_121, 6489)
-			// Standard error: 254_794
-			.saturating_add(Weight::from_parts(63_639_413, 0).saturating_mul(h.into()))
-			// Standard error: 9_902_647
-			.saturating_add(Weight::from_parts(113_636_656, 0).saturating_mul(c.into()))
+		// At least 816_245_000 picoseconds.
+		Weight::from_parts(833_831_000, 6489)
+			// Standard error: 178_739
+			.saturating_add(Weight::from_parts(60_171_193, 0).saturating_mul(h.into()))
+			// Standard error: 6_579_441
+			.saturating_add(Weight::from_parts(50_709_337, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(h.into())))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(c.into())))
@@ -214,8 +214,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::DueChallenges` (r:0 w:1)
 	/// Proof: `Custody::DueChallenges` (`max_values`: None, `max_size`: Some(88), added: 2563, mode: `MaxEncodedLen`)
 	fn challenge() -> Weight {
-		// At least 136_734_000 picoseconds.
-		Weight::from_parts(161_090_000, 5583)
+		// At least 122_022_000 picoseconds.
+		Weight::from_parts(136_323_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -238,8 +238,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::DueChallenges` (r:0 w:1)
 	/// Proof: `Custody::DueChallenges` (`max_values`: None, `max_size`: Some(88), added: 2563, mode: `MaxEncodedLen`)
 	fn answer() -> Weight {
-		// At least 401_247_000 picoseconds.
-		Weight::from_parts(457_981_000, 11402)
+		// At least 313_437_000 picoseconds.
+		Weight::from_parts(335_319_000, 11402)
 			.saturating_add(T::DbWeight::get().reads(12_u64))
 			.saturating_add(T::DbWeight::get().writes(12_u64))
 	}
@@ -276,8 +276,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::DueChallenges` (r:0 w:1)
 	/// Proof: `Custody::DueChallenges` (`max_values`: None, `max_size`: Some(88), added: 2563, mode: `MaxEncodedLen`)
 	fn miss() -> Weight {
-		// At least 235_601_000 picoseconds.
-		Weight::from_parts(258_885_000, 14395)
+		// At least 233_087_000 picoseconds.
+		Weight::from_parts(246_718_000, 14395)
 			.saturating_add(T::DbWeight::get().reads(16_u64))
 			.saturating_add(T::DbWeight::get().writes(17_u64))
 	}
@@ -286,8 +286,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::DueChallenges` (r:1 w:0)
 	/// Proof: `Custody::DueChallenges` (`max_values`: None, `max_size`: Some(88), added: 2563, mode: `MaxEncodedLen`)
 	fn look_for_due() -> Weight {
-		// At least 9_714_000 picoseconds.
-		Weight::from_parts(14_261_000, 3553)
+		// At least 9_615_000 picoseconds.
+		Weight::from_parts(12_238_000, 3553)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 	}
 	/// Storage: `Custody::Contracts` (r:1 w:1)
@@ -307,8 +307,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::Totals` (r:1 w:1)
 	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	fn release() -> Weight {
-		// At least 74_551_000 picoseconds.
-		Weight::from_parts(87_790_000, 5583)
+		// At least 73_289_000 picoseconds.
+		Weight::from_parts(85_407_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(8_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -325,8 +325,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::HeldBy` (r:0 w:1)
 	/// Proof: `Custody::HeldBy` (`max_values`: None, `max_size`: Some(100), added: 2575, mode: `MaxEncodedLen`)
 	fn forget() -> Weight {
-		// At least 50_094_000 picoseconds.
-		Weight::from_parts(63_574_000, 3790)
+		// At least 55_102_000 picoseconds.
+		Weight::from_parts(63_284_000, 3790)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -341,8 +341,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::Totals` (r:1 w:1)
 	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	fn renew() -> Weight {
-		// At least 86_379_000 picoseconds.
-		Weight::from_parts(110_444_000, 3790)
+		// At least 90_765_000 picoseconds.
+		Weight::from_parts(108_632_000, 3790)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -353,8 +353,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::Totals` (r:1 w:1)
 	/// Proof: `Custody::Totals` (`max_values`: Some(1), `max_size`: Some(96), added: 591, mode: `MaxEncodedLen`)
 	fn end() -> Weight {
-		// At least 27_621_000 picoseconds.
-		Weight::from_parts(31_247_000, 3790)
+		// At least 32_298_000 picoseconds.
+		Weight::from_parts(40_290_000, 3790)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -379,8 +379,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::Refused` (r:0 w:1)
 	/// Proof: `Custody::Refused` (`max_values`: None, `max_size`: Some(306), added: 2781, mode: `MaxEncodedLen`)
 	fn close() -> Weight {
-		// At least 95_182_000 picoseconds.
-		Weight::from_parts(112_387_000, 4007)
+		// At least 98_166_000 picoseconds.
+		Weight::from_parts(121_661_000, 4007)
 			.saturating_add(T::DbWeight::get().reads(8_u64))
 			.saturating_add(T::DbWeight::get().writes(9_u64))
 	}
@@ -393,8 +393,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Custody::Misses` (r:0 w:1)
 	/// Proof: `Custody::Misses` (`max_values`: None, `max_size`: Some(10930), added: 13405, mode: `MaxEncodedLen`)
 	fn review() -> Weight {
-		// At least 32_759_000 picoseconds.
-		Weight::from_parts(42_173_000, 3647)
+		// At least 37_576_000 picoseconds.
+		Weight::from_parts(46_709_000, 3647)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -403,37 +403,37 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn begin_periods(l: u32, ) -> Weight {
-		Weight::from_parts(9_716_677, 1846)
-			.saturating_add(Weight::from_parts(670_099, 0).saturating_mul(l.into()))
+		Weight::from_parts(9_839_695, 1846)
+			.saturating_add(Weight::from_parts(677_855, 0).saturating_mul(l.into()))
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn draw_groups(n: u32, ) -> Weight {
-		Weight::from_parts(682_187_246, 408030)
-			.saturating_add(Weight::from_parts(41_962_499, 0).saturating_mul(n.into()))
+		Weight::from_parts(717_575_674, 408030)
+			.saturating_add(Weight::from_parts(49_381_093, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(140_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 			.saturating_add(RocksDbWeight::get().writes((1_u64).saturating_mul(n.into())))
 	}
 	fn open() -> Weight {
-		Weight::from_parts(104_446_000, 5839)
+		Weight::from_parts(106_398_000, 5839)
 			.saturating_add(RocksDbWeight::get().reads(12_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn hold() -> Weight {
-		Weight::from_parts(197_624_000, 5583)
+		Weight::from_parts(199_857_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(14_u64))
 			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
 	fn refuse() -> Weight {
-		Weight::from_parts(449_329_000, 5583)
+		Weight::from_parts(447_456_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn prove(h: u32, c: u32, ) -> Weight {
-		Weight::from_parts(68_784_121, 6489)
-			.saturating_add(Weight::from_parts(63_639_413, 0).saturating_mul(h.into()))
-			.saturating_add(Weight::from_parts(113_636_656, 0).saturating_mul(c.into()))
+		Weight::from_parts(833_831_000, 6489)
+			.saturating_add(Weight::from_parts(60_171_193, 0).saturating_mul(h.into()))
+			.saturating_add(Weight::from_parts(50_709_337, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(h.into())))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(c.into())))
@@ -444,51 +444,51 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 2701).saturating_mul(h.into()))
 	}
 	fn challenge() -> Weight {
-		Weight::from_parts(161_090_000, 5583)
+		Weight::from_parts(136_323_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn answer() -> Weight {
-		Weight::from_parts(457_981_000, 11402)
+		Weight::from_parts(335_319_000, 11402)
 			.saturating_add(RocksDbWeight::get().reads(12_u64))
 			.saturating_add(RocksDbWeight::get().writes(12_u64))
 	}
 	fn miss() -> Weight {
-		Weight::from_parts(258_885_000, 14395)
+		Weight::from_parts(246_718_000, 14395)
 			.saturating_add(RocksDbWeight::get().reads(16_u64))
 			.saturating_add(RocksDbWeight::get().writes(17_u64))
 	}
 	fn look_for_due() -> Weight {
-		Weight::from_parts(14_261_000, 3553)
+		Weight::from_parts(12_238_000, 3553)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 	}
 	fn release() -> Weight {
-		Weight::from_parts(87_790_000, 5583)
+		Weight::from_parts(85_407_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(8_u64))
 			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
 	fn forget() -> Weight {
-		Weight::from_parts(63_574_000, 3790)
+		Weight::from_parts(63_284_000, 3790)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
 	fn renew() -> Weight {
-		Weight::from_parts(110_444_000, 3790)
+		Weight::from_parts(108_632_000, 3790)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn end() -> Weight {
-		Weight::from_parts(31_247_000, 3790)
+		Weight::from_parts(40_290_000, 3790)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn close() -> Weight {
-		Weight::from_parts(112_387_000, 4007)
+		Weight::from_parts(121_661_000, 4007)
 			.saturating_add(RocksDbWeight::get().reads(8_u64))
 			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
 	fn review() -> Weight {
-		Weight::from_parts(42_173_000, 3647)
+		Weight::from_parts(46_709_000, 3647)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}

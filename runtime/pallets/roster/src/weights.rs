@@ -1,7 +1,7 @@
 //! What the calls of `quern_roster` cost.
 //!
 //! Written by `cargo xtask weights` from the pallet's benchmarks; not edited by hand. Measured on
-//! 2026-11-30 with 10 steps and 10 repeats, on: AMD EPYC.
+//! 2026-11-30 with 50 steps and 20 repeats, on: AMD EPYC.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(unused_parens, unused_variables, missing_docs, clippy::unnecessary_cast)]
@@ -32,8 +32,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Masternodes` (r:1 w:1)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	fn add_masternode() -> Weight {
-		// At least 15_192_000 picoseconds.
-		Weight::from_parts(16_685_000, 5583)
+		// At least 15_283_000 picoseconds.
+		Weight::from_parts(16_655_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -44,8 +44,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::PublishedEndpoints` (r:0 w:1)
 	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
 	fn remove_masternode() -> Weight {
-		// At least 23_695_000 picoseconds.
-		Weight::from_parts(27_400_000, 5583)
+		// At least 23_766_000 picoseconds.
+		Weight::from_parts(26_730_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -56,8 +56,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::PublishedEndpoints` (r:0 w:1)
 	/// Proof: `Roster::PublishedEndpoints` (`max_values`: None, `max_size`: Some(2435), added: 4910, mode: `MaxEncodedLen`)
 	fn publish_endpoints() -> Weight {
-		// At least 28_923_000 picoseconds.
-		Weight::from_parts(32_989_000, 5583)
+		// At least 29_273_000 picoseconds.
+		Weight::from_parts(33_710_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -68,8 +68,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForBannedAccounts` (r:1 w:1)
 	/// Proof: `Roster::CounterForBannedAccounts` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn ban() -> Weight {
-		// At least 19_339_000 picoseconds.
-		Weight::from_parts(21_051_000, 5583)
+		// At least 19_439_000 picoseconds.
+		Weight::from_parts(21_021_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -78,8 +78,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForBannedAccounts` (r:1 w:1)
 	/// Proof: `Roster::CounterForBannedAccounts` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn lift_ban() -> Weight {
-		// At least 12_930_000 picoseconds.
-		Weight::from_parts(14_291_000, 3513)
+		// At least 13_310_000 picoseconds.
+		Weight::from_parts(14_391_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -88,8 +88,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForVerifiedDevices` (r:1 w:1)
 	/// Proof: `Roster::CounterForVerifiedDevices` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn verify_device() -> Weight {
-		// At least 13_540_000 picoseconds.
-		Weight::from_parts(14_772_000, 3513)
+		// At least 13_860_000 picoseconds.
+		Weight::from_parts(15_003_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -98,8 +98,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::CounterForVerifiedDevices` (r:1 w:1)
 	/// Proof: `Roster::CounterForVerifiedDevices` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	fn unverify_device() -> Weight {
-		// At least 12_879_000 picoseconds.
-		Weight::from_parts(13_981_000, 3513)
+		// At least 13_040_000 picoseconds.
+		Weight::from_parts(14_131_000, 3513)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -112,16 +112,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::TotalBonded` (r:1 w:1)
 	/// Proof: `Roster::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn bond() -> Weight {
-		// At least 67_530_000 picoseconds.
-		Weight::from_parts(70_985_000, 4170)
+		// At least 68_011_000 picoseconds.
+		Weight::from_parts(71_136_000, 4170)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Roster::Bonds` (r:1 w:1)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	fn unbond() -> Weight {
-		// At least 15_594_000 picoseconds.
-		Weight::from_parts(16_985_000, 4170)
+		// At least 15_974_000 picoseconds.
+		Weight::from_parts(18_057_000, 4170)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -129,6 +129,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Exposures` (r:1 w:0)
 	/// Proof: `Jobs::Exposures` (`max_values`: None, `max_size`: Some(80), added: 2555, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -136,9 +138,9 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::TotalBonded` (r:1 w:1)
 	/// Proof: `Roster::TotalBonded` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn withdraw_unbonded() -> Weight {
-		// At least 67_251_000 picoseconds.
-		Weight::from_parts(71_086_000, 4170)
-			.saturating_add(T::DbWeight::get().reads(5_u64))
+		// At least 71_387_000 picoseconds.
+		Weight::from_parts(75_773_000, 4170)
+			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `Roster::Bonds` (r:1 w:1)
@@ -150,8 +152,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `System::Account` (r:2 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	fn slash() -> Weight {
-		// At least 83_754_000 picoseconds.
-		Weight::from_parts(87_310_000, 6196)
+		// At least 83_574_000 picoseconds.
+		Weight::from_parts(87_430_000, 6196)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -160,57 +162,57 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn add_masternode() -> Weight {
-		Weight::from_parts(16_685_000, 5583)
+		Weight::from_parts(16_655_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn remove_masternode() -> Weight {
-		Weight::from_parts(27_400_000, 5583)
+		Weight::from_parts(26_730_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(3_u64))
 	}
 	fn publish_endpoints() -> Weight {
-		Weight::from_parts(32_989_000, 5583)
+		Weight::from_parts(33_710_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn ban() -> Weight {
-		Weight::from_parts(21_051_000, 5583)
+		Weight::from_parts(21_021_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn lift_ban() -> Weight {
-		Weight::from_parts(14_291_000, 3513)
+		Weight::from_parts(14_391_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn verify_device() -> Weight {
-		Weight::from_parts(14_772_000, 3513)
+		Weight::from_parts(15_003_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn unverify_device() -> Weight {
-		Weight::from_parts(13_981_000, 3513)
+		Weight::from_parts(14_131_000, 3513)
 			.saturating_add(RocksDbWeight::get().reads(2_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn bond() -> Weight {
-		Weight::from_parts(70_985_000, 4170)
+		Weight::from_parts(71_136_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn unbond() -> Weight {
-		Weight::from_parts(16_985_000, 4170)
+		Weight::from_parts(18_057_000, 4170)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn withdraw_unbonded() -> Weight {
-		Weight::from_parts(71_086_000, 4170)
-			.saturating_add(RocksDbWeight::get().reads(5_u64))
+		Weight::from_parts(75_773_000, 4170)
+			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn slash() -> Weight {
-		Weight::from_parts(87_310_000, 6196)
+		Weight::from_parts(87_430_000, 6196)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(5_u64))
 	}
