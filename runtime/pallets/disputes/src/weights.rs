@@ -41,7 +41,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:7 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:2 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:2 w:2)
@@ -53,8 +53,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Bytechip::Burnt` (r:1 w:1)
 	/// Proof: `Bytechip::Burnt` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	fn dispute_wrong_answer() -> Weight {
-		// At least 1_210_551_000 picoseconds.
-		Weight::from_parts(1_264_662_000, 48683)
+		// At least 793_411_000 picoseconds.
+		Weight::from_parts(812_028_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(27_u64))
 			.saturating_add(T::DbWeight::get().writes(9_u64))
 	}
@@ -67,7 +67,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:7 w:1)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:2 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:2 w:2)
@@ -83,8 +83,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Masternodes` (r:1 w:0)
 	/// Proof: `Roster::Masternodes` (`max_values`: Some(1), `max_size`: Some(4098), added: 4593, mode: `MaxEncodedLen`)
 	fn dispute_entries() -> Weight {
-		// At least 530_930_000 picoseconds.
-		Weight::from_parts(591_611_000, 23250)
+		// At least 509_108_000 picoseconds.
+		Weight::from_parts(560_274_000, 23250)
 			.saturating_add(T::DbWeight::get().reads(20_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -107,13 +107,13 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:7 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// `v` from 1 to 256.
 	fn step(v: u32, ) -> Weight {
-		// At least 164_665_000 picoseconds.
-		Weight::from_parts(271_842_336, 48683)
-			// Standard error: 66_050
-			.saturating_add(Weight::from_parts(3_992_037, 0).saturating_mul(v.into()))
+		// At least 152_687_000 picoseconds.
+		Weight::from_parts(188_145_498, 48683)
+			// Standard error: 104_241
+			.saturating_add(Weight::from_parts(4_743_897, 0).saturating_mul(v.into()))
 			.saturating_add(T::DbWeight::get().reads(20_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -134,7 +134,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:7 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Disputes::TotalHeld` (r:1 w:1)
 	/// Proof: `Disputes::TotalHeld` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	/// Storage: `Disputes::OpenIn` (r:1 w:1)
@@ -156,8 +156,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Disputes::Sums` (r:0 w:1)
 	/// Proof: `Disputes::Sums` (`max_values`: None, `max_size`: Some(37930), added: 40405, mode: `MaxEncodedLen`)
 	fn answer_verdict() -> Weight {
-		// At least 285_094_000 picoseconds.
-		Weight::from_parts(317_382_000, 48683)
+		// At least 259_666_000 picoseconds.
+		Weight::from_parts(319_706_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(26_u64))
 			.saturating_add(T::DbWeight::get().writes(11_u64))
 	}
@@ -178,7 +178,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:7 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Disputes::TotalHeld` (r:1 w:1)
 	/// Proof: `Disputes::TotalHeld` (`max_values`: Some(1), `max_size`: Some(16), added: 511, mode: `MaxEncodedLen`)
 	/// Storage: `Disputes::OpenIn` (r:1 w:1)
@@ -200,8 +200,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Disputes::Sums` (r:0 w:1)
 	/// Proof: `Disputes::Sums` (`max_values`: None, `max_size`: Some(37930), added: 40405, mode: `MaxEncodedLen`)
 	fn answer_reports() -> Weight {
-		// At least 392_744_000 picoseconds.
-		Weight::from_parts(416_570_000, 48683)
+		// At least 401_648_000 picoseconds.
+		Weight::from_parts(513_124_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(26_u64))
 			.saturating_add(T::DbWeight::get().writes(11_u64))
 	}
@@ -220,7 +220,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:7 w:1)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
 	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Disputes::TotalHeld` (r:1 w:1)
@@ -260,8 +260,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Disputes::Sums` (r:0 w:1)
 	/// Proof: `Disputes::Sums` (`max_values`: None, `max_size`: Some(37930), added: 40405, mode: `MaxEncodedLen`)
 	fn expire() -> Weight {
-		// At least 446_014_000 picoseconds.
-		Weight::from_parts(498_341_000, 48683)
+		// At least 434_928_000 picoseconds.
+		Weight::from_parts(488_648_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(36_u64))
 			.saturating_add(T::DbWeight::get().writes(27_u64))
 	}
@@ -270,33 +270,33 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn dispute_wrong_answer() -> Weight {
-		Weight::from_parts(1_264_662_000, 48683)
+		Weight::from_parts(812_028_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(27_u64))
 			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
 	fn dispute_entries() -> Weight {
-		Weight::from_parts(591_611_000, 23250)
+		Weight::from_parts(560_274_000, 23250)
 			.saturating_add(RocksDbWeight::get().reads(20_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn step(v: u32, ) -> Weight {
-		Weight::from_parts(271_842_336, 48683)
-			.saturating_add(Weight::from_parts(3_992_037, 0).saturating_mul(v.into()))
+		Weight::from_parts(188_145_498, 48683)
+			.saturating_add(Weight::from_parts(4_743_897, 0).saturating_mul(v.into()))
 			.saturating_add(RocksDbWeight::get().reads(20_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn answer_verdict() -> Weight {
-		Weight::from_parts(317_382_000, 48683)
+		Weight::from_parts(319_706_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(26_u64))
 			.saturating_add(RocksDbWeight::get().writes(11_u64))
 	}
 	fn answer_reports() -> Weight {
-		Weight::from_parts(416_570_000, 48683)
+		Weight::from_parts(513_124_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(26_u64))
 			.saturating_add(RocksDbWeight::get().writes(11_u64))
 	}
 	fn expire() -> Weight {
-		Weight::from_parts(498_341_000, 48683)
+		Weight::from_parts(488_648_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(36_u64))
 			.saturating_add(RocksDbWeight::get().writes(27_u64))
 	}

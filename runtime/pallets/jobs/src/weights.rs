@@ -38,7 +38,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:128 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Babe::AuthorVrfRandomness` (r:1 w:0)
 	/// Proof: `Babe::AuthorVrfRandomness` (`max_values`: Some(1), `max_size`: Some(33), added: 528, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:256 w:256)
@@ -55,10 +55,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::DrawnLately` (`max_values`: Some(1), `max_size`: Some(8194), added: 8689, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn draw_coordinators(n: u32, ) -> Weight {
-		// At least 719_741_000 picoseconds.
-		Weight::from_parts(533_238_024, 408030)
-			// Standard error: 113_489
-			.saturating_add(Weight::from_parts(55_716_397, 0).saturating_mul(n.into()))
+		// At least 713_141_000 picoseconds.
+		Weight::from_parts(659_308_533, 408030)
+			// Standard error: 143_266
+			.saturating_add(Weight::from_parts(55_708_623, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(140_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
@@ -75,10 +75,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// `n` from 1 to 256.
 	fn seed_lanes(n: u32, ) -> Weight {
-		// At least 37_015_000 picoseconds.
-		Weight::from_parts(11_687_478, 9679)
-			// Standard error: 23_077
-			.saturating_add(Weight::from_parts(8_339_812, 0).saturating_mul(n.into()))
+		// At least 31_227_000 picoseconds.
+		Weight::from_parts(6_818_483, 9679)
+			// Standard error: 22_097
+			.saturating_add(Weight::from_parts(6_137_330, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
@@ -90,7 +90,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::CurrentPrices` (r:1 w:0)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `System::BlockHash` (r:1 w:0)
 	/// Proof: `System::BlockHash` (`max_values`: None, `max_size`: Some(44), added: 2519, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
@@ -108,8 +108,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsOf` (r:0 w:1)
 	/// Proof: `Jobs::JobsOf` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn submit() -> Weight {
-		// At least 170_053_000 picoseconds.
-		Weight::from_parts(219_967_000, 17871)
+		// At least 161_140_000 picoseconds.
+		Weight::from_parts(178_926_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(10_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -127,6 +127,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::Exposures` (`max_values`: None, `max_size`: Some(80), added: 2555, mode: `MaxEncodedLen`)
 	/// Storage: `Roster::Bonds` (r:1 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
+	/// Storage: `Params::Current` (r:1 w:0)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
 	/// Proof: `Finality::Clock` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::PendingOf` (r:1 w:1)
@@ -145,13 +147,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `d` from 0 to 512.
 	/// `c` from 1 to 7.
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
-		// At least 219_747_000 picoseconds.
-		Weight::from_parts(206_714_883, 11707)
-			// Standard error: 5_259
-			.saturating_add(Weight::from_parts(77_250, 0).saturating_mul(d.into()))
-			// Standard error: 407_066
-			.saturating_add(Weight::from_parts(43_853_930, 0).saturating_mul(c.into()))
-			.saturating_add(T::DbWeight::get().reads(11_u64))
+		// At least 237_594_000 picoseconds.
+		Weight::from_parts(178_640_875, 11707)
+			// Standard error: 7_659
+			.saturating_add(Weight::from_parts(78_746, 0).saturating_mul(p.into()))
+			// Standard error: 3_833
+			.saturating_add(Weight::from_parts(100_496, 0).saturating_mul(d.into()))
+			// Standard error: 296_660
+			.saturating_add(Weight::from_parts(41_657_885, 0).saturating_mul(c.into()))
+			.saturating_add(T::DbWeight::get().reads(12_u64))
 			.saturating_add(T::DbWeight::get().writes(9_u64))
 	}
 	/// Storage: `Jobs::PendingOf` (r:1 w:1)
@@ -192,12 +196,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// `d` from 0 to 512.
 	/// `c` from 1 to 7.
 	fn finalise(p: u32, d: u32, c: u32, ) -> Weight {
-		// At least 5_552_224_000 picoseconds.
-		Weight::from_parts(5_592_985_000, 48683)
-			// Standard error: 184_626
-			.saturating_add(Weight::from_parts(39_432_394, 0).saturating_mul(p.into()))
-			// Standard error: 92_360
-			.saturating_add(Weight::from_parts(6_736_693, 0).saturating_mul(d.into()))
+		// At least 5_793_964_000 picoseconds.
+		Weight::from_parts(5_918_029_000, 48683)
+			// Standard error: 337_416
+			.saturating_add(Weight::from_parts(38_790_635, 0).saturating_mul(p.into()))
+			// Standard error: 168_793
+			.saturating_add(Weight::from_parts(6_049_414, 0).saturating_mul(d.into()))
 			.saturating_add(T::DbWeight::get().reads(13_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(d.into())))
@@ -219,8 +223,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::Pending` (r:1 w:0)
 	/// Proof: `Jobs::Pending` (`max_values`: None, `max_size`: Some(45218), added: 47693, mode: `MaxEncodedLen`)
 	fn look_for_due() -> Weight {
-		// At least 45_438_000 picoseconds.
-		Weight::from_parts(58_067_000, 48683)
+		// At least 47_400_000 picoseconds.
+		Weight::from_parts(61_561_000, 48683)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
@@ -238,7 +242,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:1 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Batches` (r:256 w:256)
 	/// Proof: `Jobs::Batches` (`max_values`: None, `max_size`: Some(193), added: 2668, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Exposures` (r:1 w:1)
@@ -255,10 +259,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	/// `b` from 1 to 256.
 	fn strike(b: u32, ) -> Weight {
-		// At least 191_405_000 picoseconds.
-		Weight::from_parts(34_222_752, 11707)
-			// Standard error: 99_487
-			.saturating_add(Weight::from_parts(31_268_331, 0).saturating_mul(b.into()))
+		// At least 181_971_000 picoseconds.
+		Weight::from_parts(200_979_000, 11707)
+			// Standard error: 93_294
+			.saturating_add(Weight::from_parts(31_392_069, 0).saturating_mul(b.into()))
 			.saturating_add(T::DbWeight::get().reads(10_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(b.into())))
 			.saturating_add(T::DbWeight::get().writes(9_u64))
@@ -272,8 +276,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::DueJobs` (r:0 w:1)
 	/// Proof: `Jobs::DueJobs` (`max_values`: None, `max_size`: Some(52), added: 2527, mode: `MaxEncodedLen`)
 	fn keep_open() -> Weight {
-		// At least 19_559_000 picoseconds.
-		Weight::from_parts(26_830_000, 5563)
+		// At least 18_297_000 picoseconds.
+		Weight::from_parts(21_762_000, 5563)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -284,7 +288,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Roster::Bonds` (r:1 w:0)
 	/// Proof: `Roster::Bonds` (`max_values`: None, `max_size`: Some(705), added: 3180, mode: `MaxEncodedLen`)
 	/// Storage: `Params::Current` (r:1 w:0)
-	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(127), added: 622, mode: `MaxEncodedLen`)
+	/// Proof: `Params::Current` (`max_values`: Some(1), `max_size`: Some(129), added: 624, mode: `MaxEncodedLen`)
 	/// Storage: `Jobs::Groups` (r:1 w:1)
 	/// Proof: `Jobs::Groups` (`max_values`: None, `max_size`: Some(542), added: 3017, mode: `MaxEncodedLen`)
 	/// Storage: `Finality::Clock` (r:1 w:0)
@@ -292,8 +296,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:2)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn take_over() -> Weight {
-		// At least 75_102_000 picoseconds.
-		Weight::from_parts(105_757_000, 5583)
+		// At least 75_262_000 picoseconds.
+		Weight::from_parts(101_561_000, 5583)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -319,10 +323,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	/// `c` from 1 to 7.
 	fn close_failed(c: u32, ) -> Weight {
-		// At least 167_729_000 picoseconds.
-		Weight::from_parts(155_854_550, 11707)
-			// Standard error: 568_755
-			.saturating_add(Weight::from_parts(50_038_228, 0).saturating_mul(c.into()))
+		// At least 159_807_000 picoseconds.
+		Weight::from_parts(142_796_311, 11707)
+			// Standard error: 328_295
+			.saturating_add(Weight::from_parts(40_325_574, 0).saturating_mul(c.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -343,16 +347,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn cancel_awaiting() -> Weight {
-		// At least 136_693_000 picoseconds.
-		Weight::from_parts(165_596_000, 17871)
+		// At least 123_093_000 picoseconds.
+		Weight::from_parts(147_539_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::Jobs` (r:1 w:1)
 	/// Proof: `Jobs::Jobs` (`max_values`: None, `max_size`: Some(536), added: 3011, mode: `MaxEncodedLen`)
 	fn cancel_running() -> Weight {
-		// At least 36_965_000 picoseconds.
-		Weight::from_parts(53_500_000, 4001)
+		// At least 26_660_000 picoseconds.
+		Weight::from_parts(34_532_000, 4001)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -373,8 +377,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::SettledTasks` (r:0 w:1)
 	/// Proof: `Jobs::SettledTasks` (`max_values`: None, `max_size`: Some(8242), added: 10717, mode: `MaxEncodedLen`)
 	fn refund_awaiting() -> Weight {
-		// At least 134_910_000 picoseconds.
-		Weight::from_parts(150_303_000, 17871)
+		// At least 122_171_000 picoseconds.
+		Weight::from_parts(149_051_000, 17871)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
@@ -395,16 +399,16 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `Jobs::JobsCoordinatedBy` (r:0 w:1)
 	/// Proof: `Jobs::JobsCoordinatedBy` (`max_values`: None, `max_size`: Some(96), added: 2571, mode: `MaxEncodedLen`)
 	fn refund_running() -> Weight {
-		// At least 100_199_000 picoseconds.
-		Weight::from_parts(119_908_000, 4001)
+		// At least 94_120_000 picoseconds.
+		Weight::from_parts(119_888_000, 4001)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(8_u64))
 	}
 	/// Storage: `Jobs::CurrentPrices` (r:0 w:1)
 	/// Proof: `Jobs::CurrentPrices` (`max_values`: Some(1), `max_size`: Some(44), added: 539, mode: `MaxEncodedLen`)
 	fn set_prices() -> Weight {
-		// At least 5_598_000 picoseconds.
-		Weight::from_parts(6_270_000, 0)
+		// At least 5_649_000 picoseconds.
+		Weight::from_parts(6_309_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 }
@@ -412,8 +416,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 // For tests, whose runtime has no database costs of its own.
 impl WeightInfo for () {
 	fn draw_coordinators(n: u32, ) -> Weight {
-		Weight::from_parts(533_238_024, 408030)
-			.saturating_add(Weight::from_parts(55_716_397, 0).saturating_mul(n.into()))
+		Weight::from_parts(659_308_533, 408030)
+			.saturating_add(Weight::from_parts(55_708_623, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(140_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
@@ -421,8 +425,8 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 3011).saturating_mul(n.into()))
 	}
 	fn seed_lanes(n: u32, ) -> Weight {
-		Weight::from_parts(11_687_478, 9679)
-			.saturating_add(Weight::from_parts(8_339_812, 0).saturating_mul(n.into()))
+		Weight::from_parts(6_818_483, 9679)
+			.saturating_add(Weight::from_parts(6_137_330, 0).saturating_mul(n.into()))
 			.saturating_add(RocksDbWeight::get().reads(3_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
@@ -430,21 +434,22 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 3017).saturating_mul(n.into()))
 	}
 	fn submit() -> Weight {
-		Weight::from_parts(219_967_000, 17871)
+		Weight::from_parts(178_926_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(10_u64))
 			.saturating_add(RocksDbWeight::get().writes(7_u64))
 	}
 	fn settle(p: u32, d: u32, c: u32, ) -> Weight {
-		Weight::from_parts(206_714_883, 11707)
-			.saturating_add(Weight::from_parts(77_250, 0).saturating_mul(d.into()))
-			.saturating_add(Weight::from_parts(43_853_930, 0).saturating_mul(c.into()))
-			.saturating_add(RocksDbWeight::get().reads(11_u64))
+		Weight::from_parts(178_640_875, 11707)
+			.saturating_add(Weight::from_parts(78_746, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(100_496, 0).saturating_mul(d.into()))
+			.saturating_add(Weight::from_parts(41_657_885, 0).saturating_mul(c.into()))
+			.saturating_add(RocksDbWeight::get().reads(12_u64))
 			.saturating_add(RocksDbWeight::get().writes(9_u64))
 	}
 	fn finalise(p: u32, d: u32, c: u32, ) -> Weight {
-		Weight::from_parts(5_592_985_000, 48683)
-			.saturating_add(Weight::from_parts(39_432_394, 0).saturating_mul(p.into()))
-			.saturating_add(Weight::from_parts(6_736_693, 0).saturating_mul(d.into()))
+		Weight::from_parts(5_918_029_000, 48683)
+			.saturating_add(Weight::from_parts(38_790_635, 0).saturating_mul(p.into()))
+			.saturating_add(Weight::from_parts(6_049_414, 0).saturating_mul(d.into()))
 			.saturating_add(RocksDbWeight::get().reads(13_u64))
 			.saturating_add(RocksDbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(d.into())))
@@ -458,12 +463,12 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
 	}
 	fn look_for_due() -> Weight {
-		Weight::from_parts(58_067_000, 48683)
+		Weight::from_parts(61_561_000, 48683)
 			.saturating_add(RocksDbWeight::get().reads(4_u64))
 	}
 	fn strike(b: u32, ) -> Weight {
-		Weight::from_parts(34_222_752, 11707)
-			.saturating_add(Weight::from_parts(31_268_331, 0).saturating_mul(b.into()))
+		Weight::from_parts(200_979_000, 11707)
+			.saturating_add(Weight::from_parts(31_392_069, 0).saturating_mul(b.into()))
 			.saturating_add(RocksDbWeight::get().reads(10_u64))
 			.saturating_add(RocksDbWeight::get().reads((2_u64).saturating_mul(b.into())))
 			.saturating_add(RocksDbWeight::get().writes(9_u64))
@@ -471,43 +476,43 @@ impl WeightInfo for () {
 			.saturating_add(Weight::from_parts(0, 47693).saturating_mul(b.into()))
 	}
 	fn keep_open() -> Weight {
-		Weight::from_parts(26_830_000, 5563)
+		Weight::from_parts(21_762_000, 5563)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(2_u64))
 	}
 	fn take_over() -> Weight {
-		Weight::from_parts(105_757_000, 5583)
+		Weight::from_parts(101_561_000, 5583)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(4_u64))
 	}
 	fn close_failed(c: u32, ) -> Weight {
-		Weight::from_parts(155_854_550, 11707)
-			.saturating_add(Weight::from_parts(50_038_228, 0).saturating_mul(c.into()))
+		Weight::from_parts(142_796_311, 11707)
+			.saturating_add(Weight::from_parts(40_325_574, 0).saturating_mul(c.into()))
 			.saturating_add(RocksDbWeight::get().reads(9_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_awaiting() -> Weight {
-		Weight::from_parts(165_596_000, 17871)
+		Weight::from_parts(147_539_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn cancel_running() -> Weight {
-		Weight::from_parts(53_500_000, 4001)
+		Weight::from_parts(34_532_000, 4001)
 			.saturating_add(RocksDbWeight::get().reads(1_u64))
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 	fn refund_awaiting() -> Weight {
-		Weight::from_parts(150_303_000, 17871)
+		Weight::from_parts(149_051_000, 17871)
 			.saturating_add(RocksDbWeight::get().reads(6_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn refund_running() -> Weight {
-		Weight::from_parts(119_908_000, 4001)
+		Weight::from_parts(119_888_000, 4001)
 			.saturating_add(RocksDbWeight::get().reads(5_u64))
 			.saturating_add(RocksDbWeight::get().writes(8_u64))
 	}
 	fn set_prices() -> Weight {
-		Weight::from_parts(6_270_000, 0)
+		Weight::from_parts(6_309_000, 0)
 			.saturating_add(RocksDbWeight::get().writes(1_u64))
 	}
 }
