@@ -104,7 +104,8 @@ impl fmt::Display for Statement {
         } = self;
         write!(
             f,
-            "a wrong answer to a task is accepted and stays with a probability of {} at the most, if {colluding} of the {eligible} accounts that may compute it collude (c = {colluding}, n = {eligible}) and ",
+            "a wrong answer to a task is accepted and stays with a probability of {} at the most, assuming that\n  \
+             – {colluding} of the {eligible} accounts that may compute it collude (c = {colluding}, n = {eligible}), and ",
             percent(self.wrong_and_final)
         )?;
         match self.agreement {
@@ -122,11 +123,11 @@ impl fmt::Display for Statement {
         }
         // Were a split voted, two liars of three would win.
         if let Agreement::Unanimous | Agreement::Adaptive = self.agreement {
-            write!(f, ", provided that a referee decides where answers differ")?;
+            write!(f, "\n  – a referee decides where answers differ")?;
         }
         write!(
             f,
-            "; re-execution {} (a), which finds a wrong answer with {} (d)",
+            "\n  – re-execution is {} (a), and finds a wrong answer with {} (d)",
             percent(self.computed_again),
             percent(self.detected)
         )?;
@@ -134,7 +135,8 @@ impl fmt::Display for Statement {
         if self.computed_again > 0.0 {
             write!(
                 f,
-                ", provided that who coordinates the job computes again what is drawn of it and tells what comes out, or, in a group of several, the one other masternode does that the task falls to"
+                "\n  – who coordinates the job computes again what is drawn of it and tells what comes out, or, in a \
+                 group of several, the one other masternode does that the task falls to"
             )?;
         }
         Ok(())
@@ -215,8 +217,8 @@ mod tests {
             "c = 10, n = 100",
             "both of its replicas",
             "u = 2",
-            "provided that a referee decides where answers differ",
-            "re-execution 0 % (a)",
+            "– a referee decides where answers differ",
+            "re-execution is 0 % (a)",
             "100 % (d)",
         ] {
             assert!(text.contains(part), "{part}: {text}");

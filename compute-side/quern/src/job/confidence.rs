@@ -197,7 +197,7 @@ mod tests {
         assert_eq!((tenth.computed_again, tenth.detected), (0.1, 1.0));
         assert!((tenth.wrong_and_final - 0.9 * none.wrong).abs() < 1e-12);
         let words = in_words(Some(&tenth));
-        assert!(words.contains("re-execution 10 %"), "{words}");
+        assert!(words.contains("re-execution is 10 %"), "{words}");
         assert!(words.contains("tells what comes out"), "{words}");
     }
 
