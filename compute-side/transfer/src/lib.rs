@@ -17,9 +17,8 @@
 //! Who is asked and who is answered is told by [`Transfer::came`]: peers that the chain admits, and no others. What
 //! each of them may have says a [`Shelf`].
 //!
-//! Bytes are hashed on the task that has them, before the rules hear that they are there. A file that is served was held
-//! to its name as a whole, and each span of it is again once the file was written to since: so a disk that forgets is
-//! found out where it is.
+//! Bytes are hashed on the task that has them, before the rules hear that they are there; a span that goes out is
+//! held to its proof as well, so a disk that forgets makes nobody a liar.
 
 mod answering;
 mod asking;
