@@ -2,8 +2,8 @@
 //! challenge is answered by reading what it asks for and no more.
 //!
 //! Below the folder, for each contract a folder, in which `N` has the bytes of piece N and `N.leaves` what its
-//! contract says of it and the hashes of its chunks. The latter is there first: whatever has a name of a number alone
-//! was held to its root and is whole.
+//! contract says of it and the hashes of its chunks. The latter is there first, so whatever has a name of a number alone
+//! was held to the root that it was kept under.
 //!
 //! What is read is held to its leaf before it is shown. So a disk that forgets makes nobody a liar: a holder that
 //! finds out first can fetch the piece again, or give it up with notice.
@@ -68,16 +68,28 @@ pub struct KeptPieces {
 }
 
 impl KeptPieces {
-    /// What is kept below a folder, which is made if it is not there.
+    /// What is kept below a folder, which is made if it is not there. What a crash left unfinished is erased. Only one
+    /// at a time is open of a folder; its clones are for the same.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be made.
+    /// When the folder cannot be made or read.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self {
+        let kept = Self {
             folder: folder.to_owned(),
-        })
+        };
+        for contract in kept.contracts()? {
+            for file in fs::read_dir(&contract)? {
+                let path = file?.path();
+                let is_piece = text_of(&path).is_some_and(is_number);
+                if !is_piece && !path.with_extension("").is_file() {
+                    fs::remove_file(&path)?;
+                }
+            }
+            remove_if_empty(&contract)?;
+        }
+        Ok(kept)
     }
 
     /// Keeps a piece whose bytes are in a file on the same disk. The file is moved here once it was held to what the
@@ -100,6 +112,7 @@ impl KeptPieces {
         let folder = place.parent().unwrap_or(&self.folder);
         let kept = || {
             fs::create_dir_all(folder)?;
+            File::open(&self.folder)?.sync_all()?;
             let beside = leaves_beside(&place);
             let unfinished = beside.with_extension("part");
             let mut file = File::create(&unfinished)?;
@@ -179,38 +192,42 @@ impl KeptPieces {
                 _ => {}
             }
         }
-        // The contract's folder, if this was all of it.
-        let folder = place.parent().unwrap_or(&self.folder);
-        match fs::remove_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        }
+        remove_if_empty(place.parent().unwrap_or(&self.folder))
     }
 
-    /// Everything that is kept, ascending, with its bytes on the disk. What a crash left unfinished is erased.
+    /// Everything that is kept, ascending, with its bytes on the disk.
     ///
     /// # Errors
     ///
     /// When the disk refuses.
     pub fn all(&self) -> io::Result<Vec<(PieceName, u64)>> {
         let mut all = Vec::new();
-        for folder in fs::read_dir(&self.folder)? {
-            let folder = folder?.path();
+        for folder in self.contracts()? {
             let Some(contract) = text_of(&folder).and_then(|text| text.parse().ok()) else {
                 continue;
             };
             for file in fs::read_dir(&folder)? {
                 let path = file?.path();
-                if path.extension().is_some_and(|it| it == "part") {
-                    fs::remove_file(&path)?;
-                } else if let Some(piece) = text_of(&path).and_then(|text| text.parse().ok()) {
+                if let Some(piece) = text_of(&path).and_then(|text| text.parse().ok()) {
                     all.push(((contract, piece), fs::metadata(&path)?.len()));
                 }
             }
         }
         all.sort_unstable();
         Ok(all)
+    }
+
+    /// The folders of contracts.
+    fn contracts(&self) -> io::Result<Vec<PathBuf>> {
+        let mut contracts = Vec::new();
+        for folder in fs::read_dir(&self.folder)? {
+            let path = folder?.path();
+            let contract = text_of(&path).map(str::parse::<ContractId>);
+            if matches!(contract, Some(Ok(_))) {
+                contracts.push(path);
+            }
+        }
+        Ok(contracts)
     }
 
     /// What the contract says of a piece, and the hashes of its chunks.
@@ -257,6 +274,20 @@ fn broken(name: &PieceName, error: io::Error) -> ShowError {
 
 fn leaves_beside(place: &Path) -> PathBuf {
     place.with_extension("leaves")
+}
+
+/// Whether a text is a piece's place.
+fn is_number(text: &str) -> bool {
+    text.parse::<PieceIndex>().is_ok()
+}
+
+/// Erases a contract's folder if nothing of it is kept any more.
+fn remove_if_empty(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// A file's name, whole.
@@ -460,11 +491,14 @@ mod tests {
         let all = vec![((CONTRACT, 2), 7), ((CONTRACT, 10), 5_000)];
         assert_eq!(disk.kept.all().unwrap(), all);
         let folder = disk.kept.find(&(CONTRACT, 2)).unwrap();
-        let torn = folder.with_file_name("3.part");
-        fs::write(&torn, [1]).unwrap();
+        let torn = ["3.part", "3.leaves", "10.part"].map(|name| folder.with_file_name(name));
+        for torn in &torn {
+            fs::write(torn, [1]).unwrap();
+        }
         let again = KeptPieces::open(&disk.folder.path().join("kept")).unwrap();
         assert_eq!(again.all().unwrap(), all);
-        assert!(!torn.exists());
+        // What was being written beside a piece that is there is in nobody's way.
+        assert!(!torn[0].exists() && !torn[1].exists());
         assert_eq!(again.entry(&(CONTRACT, 10)).unwrap().bytes, 5_000);
         again.erase(&(CONTRACT, 2)).unwrap();
         again.erase(&(CONTRACT, 2)).unwrap();

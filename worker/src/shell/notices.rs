@@ -16,9 +16,7 @@ pub(super) fn log(notice: &Notice) {
         } => {
             tracing::warn!(%masternode, again_in_ms = pause_ms, "refused: {refusal}");
         }
-        Notice::Acknowledged { id } => {
-            tracing::info!(job = %id.job, task = id.task, replica = id.replica, "done, and acknowledged");
-        }
+        Notice::Acknowledged { id } => tracing::info!(?id, "acknowledged"),
         Notice::Discarded { id, reason } => {
             tracing::debug!(job = %id.job, task = id.task, ?reason, "not wanted any more");
         }
