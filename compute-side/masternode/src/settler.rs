@@ -21,6 +21,7 @@ use quern_primitives::{
     batch::Batch,
     ids::BatchSequence,
     job::{Failure, Job},
+    params::Parameter,
     payload::NodeSecret,
 };
 use std::{
@@ -138,8 +139,10 @@ impl Order {
     }
 }
 
-/// So many full batches at least are pending at a time before a masternode's bond covers no more of them.
-const BATCHES_PER_BOND: Amount = 4;
+/// So many full batches at least are pending at a time before a masternode's bond covers no more of them, where no more
+/// must be bonded than is pending. The council may ask for as many times as much, and then the whole bond still covers
+/// one.
+const BATCHES_PER_BOND: Amount = Parameter::BondPerExposure.row().most / 1_000;
 
 /// What a batch may spend, so that several of them are covered by what the masternode has bonded now. What a
 /// single task costs is a batch all the same.
@@ -150,7 +153,7 @@ const BATCHES_PER_BOND: Amount = 4;
 pub(crate) async fn spent_max(chain: &Chain, account: &AccountId) -> Result<Amount, ChainError> {
     let bond = chain.at_finalised().await?.masternode_bond(account).await?;
     // A masternode may start before it has its bond, and is given no jobs without it.
-    Ok(bond.covers(bond.held().max(bond.least)) / BATCHES_PER_BOND)
+    Ok(bond.held().max(bond.least) / BATCHES_PER_BOND)
 }
 
 /// Carries orders out until nobody can give more, and names the jobs of those that the chain did not take.
