@@ -31,7 +31,7 @@ impl Choice<'_> {
 /// Who takes a piece of so many bytes: the best by rank among those that have room and are of an account that has
 /// nothing of the same stripe, in a region where nothing of it is if there is one. Where all accounts have something
 /// of the stripe, of any that does not have this very piece: better two pieces with one account than one with none.
-/// Who missed a piece in the review period takes one only if nobody else does.
+/// Of those that are as good in this, who missed a piece in the review period is the last.
 pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<DeviceId> {
     let of_piece: BTreeSet<&AccountId> = piece.accounts().collect();
     let may = choice.here.values().filter(|it| {
@@ -48,8 +48,8 @@ pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<D
         let is_beside = choice.beside.contains(&it.account);
         let is_near = choice.regions.contains(&it.region);
         (
-            choice.has_missed(it),
             is_beside,
+            choice.has_missed(it),
             is_near,
             it.rank,
             it.device,
