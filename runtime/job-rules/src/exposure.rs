@@ -252,7 +252,7 @@ mod tests {
             let exposure = Exposure { open, slashed: was };
             let bond = Bond { bonded, per_exposure: BondPerExposure(permille) };
             if let Ok(more) = settled(&exposure, &bond, spent) {
-                prop_assert!(spent == 0 || more.open <= bonded);
+                prop_assert!(spent == 0 || more.open <= bond.per_exposure.covered(bonded));
             }
             prop_assert!(over(&exposure, spent).open <= open);
             prop_assert!(slashed(&exposure, spent).slashed >= was);

@@ -310,6 +310,7 @@ fn about_half_of_the_calls_are_accepted_and_all_that_can_be_refused_is() {
         "TooLate",
         "WrongSequence",
         "TaskSettled",
+        "ExposureAboveBond",
     ];
     for name in often {
         let count = reached.refusals.get(name).copied().unwrap_or(0);

@@ -3,11 +3,14 @@
 use crate::chain::Chain;
 use quern_primitives::{
     amount::BYTECHIP,
+    batch::Exposure,
     params::{self, Parameter},
 };
+use quern_roster::Exposures as _;
 use quern_runtime::{
     Block, Params, Runtime, RuntimeCall, Workforce,
     apis::runtime_decl_for_quern_api::QuernApi,
+    configs::grid::OpenBatches,
     genesis::{DEV, PRESETS, WINDOW},
 };
 use sp_keyring::Sr25519Keyring::{Alice, Bob};
@@ -52,4 +55,27 @@ fn a_motion_of_the_council_sets_a_parameter_and_the_bond_that_devices_need_follo
     assert_eq!(chain.read(Params::current).bond_per_device, 11 * BYTECHIP);
     assert_eq!(chain.read(asked), chain.read(Params::current));
     assert!(!chain.read(is_bonded));
+}
+
+#[test]
+fn what_a_bond_needs_for_what_is_not_final_is_what_the_council_asks_for() {
+    let mut chain = Chain::start(DEV);
+    let alice = Alice.to_account_id();
+    let needed = || {
+        let exposure = Exposure {
+            open: 7,
+            slashed: 0,
+        };
+        quern_jobs::Exposures::<Runtime>::insert(&alice, exposure);
+        let needed = OpenBatches::needed(&alice);
+        let view = <Runtime as QuernApi<Block>>::masternode_bond(alice.clone());
+        quern_jobs::Exposures::<Runtime>::remove(&alice);
+        (needed, view.needed())
+    };
+    assert_eq!(chain.read(needed), (7, 7));
+    chain.decide(quern_params::Call::set {
+        parameter: Parameter::BondPerExposure,
+        value: 1_500,
+    });
+    assert_eq!(chain.read(needed), (11, 11));
 }

@@ -634,7 +634,7 @@ pub mod pallet {
         TooManyFindings,
         /// As many batches of the job are pending as may; settle more when the oldest is final.
         TooManyPending,
-        /// With this batch more would be pending than the coordinator has bonded; bond more, settle fewer
+        /// With this batch more would be pending than the coordinator's bond covers; bond more, settle fewer
         /// tasks, or wait until a batch is final.
         ExposureAboveBond,
         /// The job has no such pending batch; it is final, struck, or was never settled.

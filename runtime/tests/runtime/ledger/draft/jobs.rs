@@ -389,7 +389,8 @@ impl Draft<'_> {
         // What the coordinator's bond covers, or just more than that.
         let covered = job.and_then(Job::coordinator).map(|by| {
             let (open, bonded) = (self.ledger.jobs.open_of(by), self.ledger.roster.held(by));
-            bonded.saturating_sub(open)
+            let covered = bonded * 1_000 / self.ledger.params.per_exposure;
+            covered.saturating_sub(open)
         });
         let spent = match covered {
             Some(covered) if covered < spent && self.chance.percent(80) => covered,
