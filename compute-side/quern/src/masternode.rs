@@ -225,7 +225,7 @@ impl Shown {
             ("bond", display(self.bond.active)),
             ("needed for jobs", display(self.bond.least)),
             ("settled, not final", display(self.bond.open)),
-            ("needs of the bond", display(self.bond.needed())),
+            ("bond needed for it", display(self.bond.needed())),
             ("may settle", display(self.bond.room())),
             ("given jobs", self.given_jobs()),
         ];

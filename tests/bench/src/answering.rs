@@ -2,7 +2,7 @@
 //! piece's root.
 //!
 //! Piece and leaves are not in the page cache, as they are not when a device is asked after an hour. It is held
-//! against reading the same chunks alone, in the same way.
+//! against reading the same chunks alone, in the same way; of either the 95th percentile counts.
 
 use crate::report::{Bar, Row, say, title};
 use anyhow::{Context as _, ensure};
@@ -16,6 +16,7 @@ use quern_worker::kept::KeptPieces;
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::StdRng};
 use rustix::fs::{Advice, fadvise};
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom},
     path::Path,
@@ -56,9 +57,11 @@ pub(crate) fn measure(folder: &Path, quick: bool) -> anyhow::Result<Row> {
 
     let (mut answers, mut reads) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let asked: Vec<u32> = (0..CHALLENGED_CHUNKS_MAX)
-            .map(|_| draws.random_range(0..count))
-            .collect();
+        let mut asked = BTreeSet::new();
+        while asked.len() < CHALLENGED_CHUNKS_MAX as usize {
+            asked.insert(draws.random_range(0..count));
+        }
+        let asked: Vec<u32> = asked.into_iter().collect();
         forget(&[&place, &leaves])?;
         let start = Instant::now();
         let shown = kept.show(&name, &asked)?;
@@ -76,11 +79,11 @@ pub(crate) fn measure(folder: &Path, quick: bool) -> anyhow::Result<Row> {
         reads.push(start.elapsed().as_secs_f64() * 1_000.0);
     }
     fs::remove_dir_all(&folder)?;
-    let answer = at_percent(&mut answers, 50);
-    let slow = at_percent(&mut answers, 95);
-    let alone = at_percent(&mut reads, 50);
+    let middle = at_percent(&mut answers, 50);
+    let answer = at_percent(&mut answers, 95);
+    let alone = at_percent(&mut reads, 95);
     say(&format!(
-        "{answer:.2} ms in the middle, {slow:.2} ms at the 95th percentile; the chunks alone {alone:.2} ms"
+        "{middle:.2} ms in the middle, {answer:.2} ms at the 95th percentile; the chunks alone {alone:.2} ms there"
     ));
     let row = Row::new(
         NAME,

@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn that_nothing_is_computed_again_is_said() {
         let words = in_words(said(Agreement::Unanimous, &[100], None).as_ref());
-        assert!(words.contains("re-execution 0 %"), "{words}");
+        assert!(words.contains("re-execution is 0 %"), "{words}");
         assert!(in_words(None).contains("cannot be said"));
     }
 

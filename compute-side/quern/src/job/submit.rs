@@ -85,7 +85,7 @@ struct Submitted {
 /// Tries, prices, seals, submits and uploads a job.
 pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Result<ExitCode> {
     let spec = args.spec.check()?;
-    // What is wrong with the job is told before how to go on without a question.
+    // Whoever names a file that is not there is told so, and not first that nobody can be asked.
     trial::check_files(&spec)?;
     can_confirm(args.yes)?;
     let owner = context.account()?;

@@ -46,6 +46,7 @@ fn a_receipt_of_another_chain_is_told_with_both_first_blocks() {
 fn a_tampered_receipt_of_another_grid_still_does_not_hold() {
     let fuel = |file: &mut ReceiptFile| file.receipt.payload.fuel += 1;
     let text = told_elsewhere(Elsewhere::NoSuchJob, fuel).people();
+    assert!(text.starts_with("the receipt does NOT hold\n"), "{text}");
     assert!(text.ends_with("the receipt does NOT hold"), "{text}");
 }
 
