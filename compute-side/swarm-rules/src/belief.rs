@@ -11,8 +11,8 @@
 //! computed here: one of the two is caught then.
 
 use crate::{
-    limits::{KEYS_MAX, STATEMENTS_OF_STRANGERS_MAX, STATEMENTS_PER_KEY_MAX, WORDS_TO_CONVICT},
     claims::{bucket, is_wanted, name, small},
+    limits::{KEYS_MAX, STATEMENTS_OF_STRANGERS_MAX, STATEMENTS_PER_KEY_MAX, WORDS_TO_CONVICT},
     message::{BUCKETS, PeerId, Statement},
     weight::mixed,
 };
@@ -90,7 +90,10 @@ impl Belief {
     }
 
     pub(crate) fn standing(&self, key: &PeerId) -> Standing {
-        self.standings.get(key).copied().unwrap_or(Standing::Stranger)
+        self.standings
+            .get(key)
+            .copied()
+            .unwrap_or(Standing::Stranger)
     }
 
     /// Whether anybody was caught.
@@ -131,15 +134,23 @@ impl Belief {
     pub(crate) fn about(&self, work: Work, root: Digest) -> impl Iterator<Item = &Statement> {
         let signers = self.about.get(&work).into_iter().flatten();
         let words = signers.filter_map(move |by| self.by_signer.get(by)?.get(&work));
-        words.map(|word| &word.payload).filter(move |it| it.root == root)
+        words
+            .map(|word| &word.payload)
+            .filter(move |it| it.root == root)
     }
 
     /// What those who count say of a piece as a key made it.
     pub(crate) fn ruling(&self, work: Work, root: Digest) -> Ruling {
-        let counted = self.about(work, root).filter(|it| self.standing(&it.by).is_believed());
+        let counted = self
+            .about(work, root)
+            .filter(|it| self.standing(&it.by).is_believed());
         let (mut holds, mut fails) = (0usize, 0usize);
         for statement in counted {
-            let count = if statement.holds { &mut holds } else { &mut fails };
+            let count = if statement.holds {
+                &mut holds
+            } else {
+                &mut fails
+            };
             *count = count.saturating_add(1);
         }
         match (holds, fails) {
@@ -171,7 +182,10 @@ impl Belief {
 
     /// Everything that was said by keys that count from the start.
     pub(crate) fn said_by_trusted(&self) -> Vec<Statement> {
-        let trusted = self.standings.iter().filter(|(_, it)| **it == Standing::Trusted);
+        let trusted = self
+            .standings
+            .iter()
+            .filter(|(_, it)| **it == Standing::Trusted);
         trusted.flat_map(|(key, _)| self.said_by(key)).collect()
     }
 
@@ -185,14 +199,22 @@ impl Belief {
 
     /// Everything that a key said, for who begins to count it.
     pub(crate) fn said_by(&self, key: &PeerId) -> Vec<Statement> {
-        let words = self.by_signer.get(key).into_iter().flat_map(BTreeMap::values);
+        let words = self
+            .by_signer
+            .get(key)
+            .into_iter()
+            .flat_map(BTreeMap::values);
         words.map(|word| word.payload).collect()
     }
 
     /// Catches a key, by what was seen here or by the words of others. All that follows from words is
     /// forgotten with it, and is to be ruled anew. Says whether that is so.
     pub(crate) fn convict(&mut self, key: PeerId, seen_here: bool) -> bool {
-        let to = if seen_here { Standing::Caught } else { Standing::Accused };
+        let to = if seen_here {
+            Standing::Caught
+        } else {
+            Standing::Accused
+        };
         if key == self.me || self.standing(&key) >= to {
             return false;
         }
@@ -200,7 +222,8 @@ impl Belief {
         if !self.set(key, to) {
             return false;
         }
-        self.standings.retain(|_, it| matches!(it, Standing::Trusted | Standing::Caught) || *it == to);
+        self.standings
+            .retain(|_, it| matches!(it, Standing::Trusted | Standing::Caught) || *it == to);
         true
     }
 
@@ -218,7 +241,8 @@ impl Belief {
     }
 
     pub(crate) fn in_buckets(&self, wanted: u16) -> impl Iterator<Item = &Signed<Statement>> {
-        self.words().filter(move |word| is_wanted(wanted, word.payload.piece))
+        self.words()
+            .filter(move |word| is_wanted(wanted, word.payload.piece))
     }
 
     fn words(&self) -> impl Iterator<Item = &Signed<Statement>> {

@@ -45,7 +45,9 @@ impl Bits {
     }
 
     pub(crate) fn has(&self, piece: PieceIndex) -> bool {
-        let byte = usize::try_from(piece / 8).ok().and_then(|at| self.bytes.get(at));
+        let byte = usize::try_from(piece / 8)
+            .ok()
+            .and_then(|at| self.bytes.get(at));
         byte.is_some_and(|byte| byte & mask(piece) != 0)
     }
 

@@ -95,7 +95,11 @@ impl Claims {
     }
 
     /// The claims of the pieces in some of the sums, that last for a while yet.
-    pub(crate) fn in_buckets(&self, now: Tick, wanted: u16) -> impl Iterator<Item = &Signed<Claimed>> {
+    pub(crate) fn in_buckets(
+        &self,
+        now: Tick,
+        wanted: u16,
+    ) -> impl Iterator<Item = &Signed<Claimed>> {
         let held = self.by_place.values();
         let lasting = held.filter(move |held| {
             let ttl_ms = u64::from(held.word.payload.ttl_ms);
@@ -119,7 +123,11 @@ impl Claims {
             self.by_place.remove(&place);
             self.unlist(piece, &place);
         }
-        let max = if is_believed { CLAIMS_MAX } else { CLAIMS_MAX / 2 };
+        let max = if is_believed {
+            CLAIMS_MAX
+        } else {
+            CLAIMS_MAX / 2
+        };
         self.by_place.len() < max
     }
 
@@ -211,8 +219,14 @@ mod tests {
         assert!(claims.take(Tick(0), claim(1, 0, 5, 7), false));
         assert_eq!(claimants(&claims, 999, 7), [1]);
         assert!(claimants(&claims, 1_000, 7).is_empty());
-        assert!(!claims.take(Tick(1_000), claim(1, 0, 5, 7), false), "a late copy");
-        assert!(claims.take(Tick(1_000), claim(1, 0, 6, 7), false), "it is renewed");
+        assert!(
+            !claims.take(Tick(1_000), claim(1, 0, 5, 7), false),
+            "a late copy"
+        );
+        assert!(
+            claims.take(Tick(1_000), claim(1, 0, 6, 7), false),
+            "it is renewed"
+        );
         assert_eq!(claimants(&claims, 1_500, 7), [1]);
     }
 

@@ -140,7 +140,9 @@ impl Message {
 impl read::Limited for Message {
     fn check(&self) -> Result<(), DecodeError> {
         match self {
-            Self::Heard(words) => read::at_most("heard", words.len(), limits::WORDS_PER_MESSAGE_MAX),
+            Self::Heard(words) => {
+                read::at_most("heard", words.len(), limits::WORDS_PER_MESSAGE_MAX)
+            }
             Self::Peers(peers) => {
                 read::at_most("peers", peers.len(), limits::ADDRESSES_PER_MESSAGE_MAX)?;
                 let most = quern_swarm_file::limits::PEER_ADDRESS_BYTES_MAX;

@@ -33,13 +33,11 @@ pub(crate) struct Neighbour {
 }
 
 impl Neighbour {
-    /// It has this piece. Says whether that is new.
-    pub(crate) fn has_now(&mut self, piece: PieceIndex) -> bool {
-        let is_new = self.has.insert(piece);
-        if is_new {
+    /// It has this piece.
+    pub(crate) fn has_now(&mut self, piece: PieceIndex) {
+        if self.has.insert(piece) {
             self.has_sum ^= number(piece);
         }
-        is_new
     }
 
     /// It does not have it after all.
@@ -205,7 +203,9 @@ impl Neighbours {
         let opened = self.all.values().filter(|it| it.opened).count();
         let dialled = self.book.values().filter(|it| it.is_dialled).count();
         let open = NEIGHBOURS_MAX.saturating_sub(self.all.len());
-        let lacking = OPENED.saturating_sub(opened.saturating_add(dialled)).min(open);
+        let lacking = OPENED
+            .saturating_sub(opened.saturating_add(dialled))
+            .min(open);
         self.dial_at = self.first_that_waits(now);
         for _ in 0..lacking {
             let candidates = self.book.iter().filter(|(peer, it)| {
@@ -229,9 +229,10 @@ impl Neighbours {
 
     /// When the first may be dialled who may not yet.
     fn first_that_waits(&self, now: Tick) -> Option<Tick> {
-        let waiting = self.book.iter().filter(|(peer, it)| {
-            !it.is_dialled && it.from > now && !self.all.contains_key(*peer)
-        });
+        let waiting = self
+            .book
+            .iter()
+            .filter(|(peer, it)| !it.is_dialled && it.from > now && !self.all.contains_key(*peer));
         let first = waiting.map(|(_, it)| it.from).min();
         first.filter(|_| self.all.len() < NEIGHBOURS_MAX)
     }
@@ -239,7 +240,10 @@ impl Neighbours {
     /// Gives up one connection that was opened, if there are others to open.
     pub(crate) fn replace_one(&mut self, now: Tick, out: &mut Vec<Effect>) {
         let is_spare = |peer: &PeerId| !self.all.contains_key(peer);
-        let has_others = self.book.iter().any(|(peer, it)| it.from <= now && is_spare(peer));
+        let has_others = self
+            .book
+            .iter()
+            .any(|(peer, it)| it.from <= now && is_spare(peer));
         let opened = self.all.iter().filter(|(_, it)| it.opened);
         let opened: Vec<PeerId> = opened.map(|(peer, _)| *peer).collect();
         if !has_others || opened.len() < OPENED {
@@ -252,11 +256,16 @@ impl Neighbours {
 
     /// Addresses to tell.
     pub(crate) fn addresses(&mut self) -> Message {
-        let start = self.draws.below(u64::try_from(self.book.len()).unwrap_or(0));
+        let start = self
+            .draws
+            .below(u64::try_from(self.book.len()).unwrap_or(0));
         let start = usize::try_from(start).unwrap_or(0);
         let known = self.book.values().cycle().skip(start).take(self.book.len());
         let told = known.take(ADDRESSES_PER_MESSAGE_MAX);
-        Message::Peers(told.map(|it| it.address.as_str().as_bytes().to_vec()).collect())
+        Message::Peers(
+            told.map(|it| it.address.as_str().as_bytes().to_vec())
+                .collect(),
+        )
     }
 
     pub(crate) fn book_len(&self) -> usize {

@@ -29,6 +29,9 @@ impl Piece {
     /// The maker to go by: one that counts, else the first that is not out.
     pub(crate) fn maker(&self, belief: &Belief) -> Option<&Signed<Made>> {
         let standing = |it: &Signed<Made>| belief.standing(&it.payload.by);
+        if let [only] = self.makers.as_slice() {
+            return Some(only).filter(|it| !standing(it).is_out());
+        }
         let believed = self.makers.iter().find(|it| standing(it).is_believed());
         believed.or_else(|| self.makers.iter().find(|it| !standing(it).is_out()))
     }
@@ -44,6 +47,8 @@ pub(crate) struct Pieces {
     pub(crate) stored: Bits,
     /// Those that are made and not here.
     wanted: BTreeSet<PieceIndex>,
+    /// Those that more than one made.
+    contested: BTreeSet<PieceIndex>,
     stored_count: u32,
     made_sum: u64,
     stored_sum: u64,
@@ -58,6 +63,7 @@ impl Pieces {
             made: Bits::none(count),
             stored: Bits::none(count),
             wanted: BTreeSet::new(),
+            contested: BTreeSet::new(),
             stored_count: 0,
             made_sum: 0,
             stored_sum: 0,
@@ -70,7 +76,9 @@ impl Pieces {
     }
 
     pub(crate) fn get_mut(&mut self, piece: PieceIndex) -> Option<&mut Piece> {
-        usize::try_from(piece).ok().and_then(|at| self.all.get_mut(at))
+        usize::try_from(piece)
+            .ok()
+            .and_then(|at| self.all.get_mut(at))
     }
 
     pub(crate) fn indexed(&self) -> impl Iterator<Item = (PieceIndex, &Piece)> {
@@ -88,6 +96,10 @@ impl Pieces {
     /// Pieces that are made and not here.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = PieceIndex> {
         self.wanted.iter().copied()
+    }
+
+    pub(crate) fn is_wanted(&self, piece: PieceIndex) -> bool {
+        self.wanted.contains(&piece)
     }
 
     /// Pieces that nobody made who is not out.
@@ -127,6 +139,9 @@ impl Pieces {
         if before.is_none() {
             piece.out_of_reach_since = now;
         }
+        if piece.makers.len() > 1 {
+            self.contested.insert(word.payload.piece);
+        }
         self.recount(word.payload.piece, before, belief);
         true
     }
@@ -164,7 +179,12 @@ impl Pieces {
         }
     }
 
-    /// Who counts has changed: goes by other makers where that follows.
+    /// Pieces that more than one made.
+    pub(crate) fn contested(&self) -> impl Iterator<Item = PieceIndex> {
+        self.contested.iter().copied()
+    }
+
+    /// Goes by other makers where that follows from who counts now.
     pub(crate) fn recount_all(&mut self, belief: &Belief) {
         self.by_maker.clear();
         for index in 0..self.count() {

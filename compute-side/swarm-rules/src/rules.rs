@@ -7,6 +7,9 @@ mod fetching;
 mod hearing;
 mod judging;
 mod saying;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
 mod working;
 
 use crate::{
@@ -101,6 +104,8 @@ pub struct Rules<K> {
     order: Vec<PieceIndex>,
     order_by: Option<BTreeSet<PeerId>>,
     fetching: BTreeMap<PieceIndex, (PeerId, Signed<Made>)>,
+    /// Pieces of which something was heard in this step; none if all that are wanted are looked at.
+    fetch_from: Option<Vec<PieceIndex>>,
     resting: BTreeMap<PieceIndex, Tick>,
     /// Strangers that this peer let go for and that have made nothing since.
     let_go_for: BTreeSet<PeerId>,
@@ -143,6 +148,7 @@ impl<K: Keys> Rules<K> {
             order: Vec::new(),
             order_by: None,
             fetching: BTreeMap::new(),
+            fetch_from: None,
             resting: BTreeMap::new(),
             let_go_for: BTreeSet::new(),
             computed: 0,
@@ -161,6 +167,8 @@ impl<K: Keys> Rules<K> {
     /// What follows from an event.
     pub fn step(&mut self, now: Tick, event: Event) -> Vec<Effect> {
         self.now = self.now.max(now);
+        let now = self.now;
+        self.resting.retain(|_, until| *until > now);
         let mut out = Vec::new();
         self.take_in(event, &mut out);
         self.take_up_work(&mut out);
@@ -178,7 +186,9 @@ impl<K: Keys> Rules<K> {
         let timers = [self.compare_at, self.peers_at, self.replace_at];
         let timers = timers.into_iter().filter(|_| !is_alone);
         let renewals = self.working.values().map(|it| it.renew_at);
-        let look = self.is_idle().then(|| self.now.plus_ms(self.pace.look_again_ms()));
+        let look = self
+            .is_idle()
+            .then(|| self.now.plus_ms(self.pace.look_again_ms()));
         let dial = self.neighbours.dial_at();
         let all = timers.chain(renewals).chain(look).chain(dial);
         all.min().map(|at| at.max(self.now.plus_ms(1)))
@@ -199,7 +209,11 @@ impl<K: Keys> Rules<K> {
     /// Whether all pieces are here, and whether they were merged.
     pub fn progress(&self) -> Progress {
         Progress {
-            stored: self.pieces.stored.iter().fold(0, |count: u32, _| count.saturating_add(1)),
+            stored: self
+                .pieces
+                .stored
+                .iter()
+                .fold(0, |count: u32, _| count.saturating_add(1)),
             pieces: self.task.pieces,
             is_merged: self.is_merged,
         }
@@ -263,8 +277,6 @@ impl<K: Keys> Rules<K> {
             self.replace_at = self.now.plus_ms(REPLACE_MS);
             self.neighbours.replace_one(self.now, out);
         }
-        let now = self.now;
-        self.resting.retain(|_, until| *until > now);
     }
 
     fn merge_if_done(&mut self, out: &mut Vec<Effect>) {

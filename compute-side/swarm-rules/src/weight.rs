@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn weights_differ_by_task_peer_and_piece_and_are_the_same_everywhere() {
-        let weights = |task: u8, peer: u8| Weights::of(&Digest([task; 32]), &PeerId::from([peer; 32]));
+        let weights =
+            |task: u8, peer: u8| Weights::of(&Digest([task; 32]), &PeerId::from([peer; 32]));
         assert_eq!(weights(1, 2), weights(1, 2));
         assert_ne!(weights(1, 2), weights(2, 2));
         assert_ne!(weights(1, 2), weights(1, 3));
@@ -91,6 +92,9 @@ mod tests {
             let first = (0..8).max_by_key(|peer| peers[*peer].at(piece));
             firsts[first.unwrap_or(0)] += 1;
         }
-        assert!(firsts.iter().all(|it| (900..1_100).contains(it)), "{firsts:?}");
+        assert!(
+            firsts.iter().all(|it| (900..1_100).contains(it)),
+            "{firsts:?}"
+        );
     }
 }

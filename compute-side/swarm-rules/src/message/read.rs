@@ -14,7 +14,10 @@ pub enum DecodeError {
         limit: usize,
     },
     /// Not the encoding of a message of this version.
-    #[error("not a message of {}; the peer may run another version", super::PROTOCOL)]
+    #[error(
+        "not a message of {}; the peer may run another version",
+        super::PROTOCOL
+    )]
     Malformed,
     /// A list in it is longer than it may be.
     #[error("{field} holds {found}, over the limit of {limit}")]

@@ -2,15 +2,13 @@
 
 use super::{Rules, choosing::Barred};
 use crate::{
+    belief::Standing,
+    claims::name,
     event::{Effect, Why},
     keys::Keys,
-    limits::{
-        CHECK_ONE_IN, CHECK_ONE_IN_WARY, CREDIT_CHECKS, CREDIT_PIECES, FIRST_CHECKS,
-    },
+    limits::{CHECK_ONE_IN, CHECK_ONE_IN_WARY, CREDIT_CHECKS, CREDIT_PIECES, FIRST_CHECKS},
     message::PeerId,
     weight::{Weights, mixed},
-    claims::name,
-    belief::Standing,
 };
 use quern_swarm_file::PieceIndex;
 use std::{
@@ -132,9 +130,15 @@ impl<K: Keys> Rules<K> {
 
     /// Keys by which pieces are gone by, and that stand so.
     fn makers(&self, stands: impl Fn(Standing) -> bool) -> Vec<PeerId> {
-        let makers = self.pieces.by_maker().iter().filter(|(_, count)| **count > 0);
+        let makers = self
+            .pieces
+            .by_maker()
+            .iter()
+            .filter(|(_, count)| **count > 0);
         let makers = makers.map(|(key, _)| *key).filter(|key| *key != self.me);
-        makers.filter(|key| stands(self.belief.standing(key))).collect()
+        makers
+            .filter(|key| stands(self.belief.standing(key)))
+            .collect()
     }
 
     /// Strangers that made something, the one of the greatest weight for this peer first. So peers spread

@@ -2,12 +2,7 @@
 
 use super::Rules;
 use crate::{
-    event::Why,
-    keys::Keys,
-    limits::SLOTS_MAX,
-    message::PeerId,
-    order::order,
-    weight::Weights,
+    event::Why, keys::Keys, limits::SLOTS_MAX, message::PeerId, order::order, weight::Weights,
 };
 use quern_swarm_file::PieceIndex;
 use std::collections::BTreeSet;
@@ -31,7 +26,8 @@ impl<K: Keys> Rules<K> {
     pub(super) fn choose(&mut self) -> Option<(PieceIndex, Why)> {
         let check = |piece| (piece, Why::Check);
         let new = |piece| (piece, Why::New);
-        self.open_work().map(check)
+        self.open_work()
+            .map(check)
             .or_else(|| self.overdue_check().map(check))
             .or_else(|| self.next_missing(Barred::ByAnybody).map(new))
             .or_else(|| self.owed_check().map(check))
@@ -43,7 +39,10 @@ impl<K: Keys> Rules<K> {
 
     /// Whether somebody else claims a piece.
     pub(super) fn is_barred(&self, piece: PieceIndex, by: Barred) -> bool {
-        let others = self.claims.of(self.now, piece).filter(|key| **key != self.me);
+        let others = self
+            .claims
+            .of(self.now, piece)
+            .filter(|key| **key != self.me);
         let mut standings = others.map(|key| self.belief.standing(key));
         standings.any(|it| it.is_believed() || (by == Barred::ByAnybody && !it.is_out()))
     }
@@ -61,7 +60,10 @@ impl<K: Keys> Rules<K> {
 
     fn next_missing(&mut self, by: Barred) -> Option<PieceIndex> {
         self.keep_order();
-        self.order.iter().copied().find(|piece| self.is_free(*piece, by))
+        self.order
+            .iter()
+            .copied()
+            .find(|piece| self.is_free(*piece, by))
     }
 
     /// A piece that is only hearsay: nobody who is connected has had it for two times of a piece.

@@ -66,7 +66,9 @@ impl<K: Keys> Rules<K> {
         wanted: Resend,
         out: &mut Vec<Effect>,
     ) -> Result<(), Fault> {
-        let known = wanted.made_but.map(|bytes| Bits::read(self.task.pieces, &bytes));
+        let known = wanted
+            .made_but
+            .map(|bytes| Bits::read(self.task.pieces, &bytes));
         let known = known.transpose()?;
         // Who asks more often than anybody compares waits: an answer may be a thousand times as long.
         let pause_ms = self.pace.compare_ms() / 4;

@@ -2,39 +2,50 @@
 
 use super::Rules;
 use crate::{
+    claims::name,
     event::{Bytes, Effect, Fault, FetchFault},
     keys::Keys,
     limits::FETCHES_MAX,
-    message::PeerId,
+    message::{Made, PeerId},
+    weight::mixed,
 };
+use quern_primitives::payload::Signed;
 use quern_swarm_file::PieceIndex;
 
 impl<K: Keys> Rules<K> {
+    /// Asks for what can be had. Looks only at pieces of which something was heard since, unless anything
+    /// else has changed.
     pub(super) fn fetch_all(&mut self, out: &mut Vec<Effect>) {
-        if self.fetching.len() >= FETCHES_MAX {
-            return;
-        }
-        let wanted = self.pieces.wanted();
-        let wanted = wanted.filter(|it| !self.fetching.contains_key(it));
-        for piece in wanted.collect::<Vec<_>>() {
+        let heard = self.fetch_from.replace(Vec::new());
+        let pieces = heard.unwrap_or_else(|| self.pieces.wanted().collect());
+        for piece in pieces {
             if self.fetching.len() >= FETCHES_MAX {
                 return;
             }
-            self.fetch(piece, out);
+            if self.pieces.is_wanted(piece) && !self.fetching.contains_key(&piece) {
+                self.fetch(piece, out);
+            }
+        }
+    }
+
+    /// Something was heard of a piece.
+    pub(super) fn fetch_later(&mut self, piece: PieceIndex) {
+        if let Some(pieces) = &mut self.fetch_from {
+            pieces.push(piece);
         }
     }
 
     /// Asks for a piece whoever has it and is asked for the least.
     fn fetch(&mut self, piece: PieceIndex, out: &mut Vec<Effect>) {
-        let known = self.pieces.get(piece);
-        let Some(made) = known.and_then(|it| it.maker(&self.belief)).copied() else {
-            return;
-        };
         let have = self.neighbours.iter().filter(|(_, it)| it.can_give(piece));
         // Of equals each peer takes another.
-        let weight = |it: &PeerId| crate::weight::mixed(crate::claims::name(it) ^ self.weights.at(piece));
+        let weight = |it: &PeerId| mixed(name(it) ^ self.weights.at(piece));
         let least = have.min_by_key(|(peer, it)| (it.fetching.len(), weight(peer)));
         let Some(from) = least.map(|(peer, _)| *peer) else {
+            return;
+        };
+        let known = self.pieces.get(piece);
+        let Some(made) = known.and_then(|it| it.maker(&self.belief)).copied() else {
             return;
         };
         if let Some(neighbour) = self.neighbours.get_mut(&from) {
@@ -45,7 +56,10 @@ impl<K: Keys> Rules<K> {
     }
 
     pub(super) fn fetched(&mut self, piece: PieceIndex, from: PeerId, out: &mut Vec<Effect>) {
-        let is_asked = self.fetching.get(&piece).is_some_and(|(peer, _)| *peer == from);
+        let is_asked = self
+            .fetching
+            .get(&piece)
+            .is_some_and(|(peer, _)| *peer == from);
         let Some((_, made)) = self.end_fetch(piece).filter(|_| is_asked) else {
             return;
         };
@@ -65,7 +79,11 @@ impl<K: Keys> Rules<K> {
         fault: FetchFault,
         out: &mut Vec<Effect>,
     ) {
-        if self.fetching.get(&piece).is_none_or(|(peer, _)| *peer != from) {
+        if self
+            .fetching
+            .get(&piece)
+            .is_none_or(|(peer, _)| *peer != from)
+        {
             return;
         }
         self.end_fetch(piece);
@@ -85,11 +103,9 @@ impl<K: Keys> Rules<K> {
     }
 
     /// A piece is not on its way any more.
-    pub(super) fn end_fetch(
-        &mut self,
-        piece: PieceIndex,
-    ) -> Option<(PeerId, quern_primitives::payload::Signed<crate::message::Made>)> {
+    pub(super) fn end_fetch(&mut self, piece: PieceIndex) -> Option<(PeerId, Signed<Made>)> {
         let ended = self.fetching.remove(&piece);
+        self.fetch_from = None;
         if let Some((from, _)) = &ended
             && let Some(neighbour) = self.neighbours.get_mut(from)
         {

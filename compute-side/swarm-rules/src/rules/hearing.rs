@@ -42,6 +42,7 @@ impl<K: Keys> Rules<K> {
         for piece in gone.fetching {
             self.fetching.remove(&piece);
         }
+        self.fetch_from = None;
         for piece in gone.has.iter() {
             if !self.neighbours.anybody_has(piece)
                 && let Some(known) = self.pieces.get_mut(piece)
@@ -62,6 +63,7 @@ impl<K: Keys> Rules<K> {
         };
         if let Message::Hello(hello) = message {
             neighbour.greet(hello, &self.task.digest)?;
+            self.fetch_from = None;
             self.greet(from, out);
             return Ok(());
         }
@@ -94,7 +96,11 @@ impl<K: Keys> Rules<K> {
             Message::Resend(wanted) => self.resend(from, wanted, out),
             Message::Peers(addresses) => addresses.iter().try_for_each(|bytes| {
                 let address = PeerAddress::read(bytes).map_err(|_| Fault::Address)?;
-                if !self.belief.standing(&PeerId::from(*address.peer())).is_out() {
+                if !self
+                    .belief
+                    .standing(&PeerId::from(*address.peer()))
+                    .is_out()
+                {
                     self.neighbours.found(address);
                 }
                 Ok(())
@@ -112,8 +118,12 @@ impl<K: Keys> Rules<K> {
 
     fn hear_bitfield(&mut self, from: PeerId, bytes: &[u8]) -> Result<(), Fault> {
         let bits = Bits::read(self.task.pieces, bytes)?;
-        let neighbour = self.neighbours.get_mut(&from).filter(|it| it.bitfields_due > 0);
+        let neighbour = self
+            .neighbours
+            .get_mut(&from)
+            .filter(|it| it.bitfields_due > 0);
         neighbour.ok_or(Fault::BitfieldAgain)?.set_bits(bits);
+        self.fetch_from = None;
         Ok(())
     }
 
@@ -128,6 +138,7 @@ impl<K: Keys> Rules<K> {
         if let Some(neighbour) = self.neighbours.get_mut(&from) {
             neighbour.has_now(piece);
         }
+        self.fetch_later(piece);
         Ok(())
     }
 
@@ -169,6 +180,7 @@ impl<K: Keys> Rules<K> {
             return Ok(());
         }
         self.let_go_for.remove(&made.by);
+        self.fetch_later(made.piece);
         self.outbox.pass_on(from, Word::Made(word));
         self.let_go_of_made(made.piece, out);
         self.judge_work(&made, out);

@@ -79,12 +79,17 @@ impl<K: Keys> Rules<K> {
     }
 
     fn find(&self, statement: &Statement) -> Finding {
-        let Statement { piece, root, of, .. } = *statement;
+        let Statement {
+            piece, root, of, ..
+        } = *statement;
         let work = (piece, of);
         let mut finding = Finding::default();
         let own = self.belief.own(work, root);
         if let Some(verdict) = own.or_else(|| self.known_to_hold(piece, &root)) {
-            let wrong = self.belief.about(work, root).filter(|it| it.holds != verdict);
+            let wrong = self
+                .belief
+                .about(work, root)
+                .filter(|it| it.holds != verdict);
             let wrong = wrong.filter(|it| it.by != self.me);
             finding.convicted = wrong.map(|it| (it.by, true)).collect();
             match own {
@@ -124,9 +129,13 @@ impl<K: Keys> Rules<K> {
 
     /// What follows for pieces and connections from who counts now.
     fn follow_standings(&mut self, fallen: &BTreeSet<PeerId>, out: &mut Vec<Effect>) {
-        self.pieces.recount_all(&self.belief);
-        self.order_by = None;
         self.look_from = self.now;
+        // Whoever is vouched for now is gone by already where nobody else made the same.
+        if !fallen.is_empty() || self.pieces.contested().next().is_some() {
+            self.pieces.recount_all(&self.belief);
+            self.order_by = None;
+            self.fetch_from = None;
+        }
         for key in fallen {
             if !self.belief.standing(key).is_out() {
                 continue;

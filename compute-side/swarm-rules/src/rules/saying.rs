@@ -43,11 +43,7 @@ impl<K: Keys> Rules<K> {
 }
 
 /// Says what others said, in as many messages as it takes.
-pub(super) fn send_words(
-    peer: PeerId,
-    words: impl Iterator<Item = Word>,
-    out: &mut Vec<Effect>,
-) {
+pub(super) fn send_words(peer: PeerId, words: impl Iterator<Item = Word>, out: &mut Vec<Effect>) {
     let words: Vec<Word> = words.collect();
     for words in words.chunks(WORDS_PER_MESSAGE_MAX) {
         out.push(Effect::Send(peer, Message::Heard(words.to_vec())));

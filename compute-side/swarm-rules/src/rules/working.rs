@@ -103,7 +103,10 @@ impl<K: Keys> Rules<K> {
 
     /// Somebody has a piece that is being computed here.
     pub(super) fn let_go_of_made(&mut self, piece: PieceIndex, out: &mut Vec<Effect>) {
-        let is_new = self.working.get(&piece).is_some_and(|it| it.why == Why::New);
+        let is_new = self
+            .working
+            .get(&piece)
+            .is_some_and(|it| it.why == Why::New);
         if is_new && self.has_hardly_begun(piece) && self.pieces.made.has(piece) {
             self.abandon(piece, out);
         }

@@ -35,20 +35,42 @@ fn any_word() -> impl Strategy<Value = Word> {
     prop_oneof![
         (any_piece(), any_root(), any_peer(), 0u32..1_200).prop_map(|(piece, root, by, bytes)| {
             let by_id = id(by);
-            Word::Made(sham(by).sign_word(Made { piece, bytes, root, by: by_id }))
+            Word::Made(sham(by).sign_word(Made {
+                piece,
+                bytes,
+                root,
+                by: by_id,
+            }))
         }),
         (any_piece(), any_peer(), 0u8..70, 0u64..9, 0u32..2_000_000).prop_map(
             |(piece, by, slot, number, ttl_ms)| {
                 let by_id = id(by);
-                Word::Claim(sham(by).sign_word(Claimed { piece, slot, number, ttl_ms, by: by_id }))
+                Word::Claim(sham(by).sign_word(Claimed {
+                    piece,
+                    slot,
+                    number,
+                    ttl_ms,
+                    by: by_id,
+                }))
             }
         ),
-        (any_piece(), any_root(), any_peer(), any_peer(), any::<bool>()).prop_map(
-            |(piece, root, of, by, holds)| {
+        (
+            any_piece(),
+            any_root(),
+            any_peer(),
+            any_peer(),
+            any::<bool>()
+        )
+            .prop_map(|(piece, root, of, by, holds)| {
                 let (of, by_id) = (id(of), id(by));
-                Word::Checked(sham(by).sign_word(Statement { piece, root, of, holds, by: by_id }))
-            }
-        ),
+                Word::Checked(sham(by).sign_word(Statement {
+                    piece,
+                    root,
+                    of,
+                    holds,
+                    by: by_id,
+                }))
+            }),
     ]
 }
 

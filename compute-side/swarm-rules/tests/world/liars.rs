@@ -45,7 +45,7 @@ fn who_lies_one_time_in_five_is_caught_where_there_are_enough_pieces_to_see_it()
 #[test]
 fn liars_in_a_crowd_are_caught_by_the_words_of_others() {
     for manner in [Manner::MakesUp, Manner::Conspires] {
-        let work = swarm_with(manner, 7, 1_200, 100);
+        let work = swarm_with(manner, 7, 480, 40);
         assert!(work <= 1.6, "{manner:?}: {work}");
     }
 }

@@ -7,7 +7,9 @@ pub(crate) fn rounds(pieces: usize, peers: usize) -> f64 {
     let mut rounds = vec![0.0, 1.0];
     for n in 2..=pieces {
         let drawn = different(n, peers);
-        let rest: f64 = (1..=peers.min(n - 1)).map(|j| drawn[j] * rounds[n - j]).sum();
+        let rest: f64 = (1..=peers.min(n - 1))
+            .map(|j| drawn[j] * rounds[n - j])
+            .sum();
         rounds.push(1.0 + rest);
     }
     rounds[pieces]
@@ -21,7 +23,8 @@ fn different(n: usize, m: usize) -> Vec<f64> {
     for _ in 0..m {
         for j in (1..=m).rev() {
             let (all, drawn) = (n as f64, j as f64);
-            likely[j] = likely[j] * drawn / all + likely[j - 1] * (all - drawn + 1.0).max(0.0) / all;
+            likely[j] =
+                likely[j] * drawn / all + likely[j - 1] * (all - drawn + 1.0).max(0.0) / all;
         }
         likely[0] = 0.0;
     }
@@ -38,7 +41,10 @@ fn the_model_gives_the_published_table() {
     for (pieces, row) in table {
         for (peers, published) in [4, 8, 12, 16].into_iter().zip(row) {
             let found = rounds(pieces, peers);
-            assert!((found - published).abs() < 0.000_6, "{pieces} {peers}: {found}");
+            assert!(
+                (found - published).abs() < 0.000_6,
+                "{pieces} {peers}: {found}"
+            );
         }
     }
 }

@@ -102,6 +102,7 @@ pub(crate) struct Counts {
     pub(crate) check_ms: u64,
     /// Checks that came to their end.
     pub(crate) checks: u64,
+    /// What honest peers said, and how many words of others they passed on.
     pub(crate) messages: u64,
     pub(crate) words: u64,
     /// New pieces begun though somebody up had heard that they are there.
@@ -126,22 +127,31 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(terms: Terms) -> Self {
-        let keys: Vec<Sham> = (0..terms.manners.len()).map(|at| Sham::new(terms.seed, at)).collect();
-        let by_id = keys.iter().enumerate().map(|(at, key)| (key.id(), at)).collect();
-        let peers = keys.into_iter().zip(&terms.manners).map(|(key, manner)| Peer {
-            manner: *manner,
-            rules: None,
-            disk: BTreeMap::new(),
-            merged_at: None,
-            whole_at: None,
-            key,
-            said: vec![],
-            storing: BTreeMap::new(),
-            working: BTreeMap::new(),
-            life: 0,
-            up_since: 0,
-            wakes_at: None,
-        });
+        let keys: Vec<Sham> = (0..terms.manners.len())
+            .map(|at| Sham::new(terms.seed, at))
+            .collect();
+        let by_id = keys
+            .iter()
+            .enumerate()
+            .map(|(at, key)| (key.id(), at))
+            .collect();
+        let peers = keys
+            .into_iter()
+            .zip(&terms.manners)
+            .map(|(key, manner)| Peer {
+                manner: *manner,
+                rules: None,
+                disk: BTreeMap::new(),
+                merged_at: None,
+                whole_at: None,
+                key,
+                said: vec![],
+                storing: BTreeMap::new(),
+                working: BTreeMap::new(),
+                life: 0,
+                up_since: 0,
+                wakes_at: None,
+            });
         let mut world = Self {
             now: 0,
             peers: peers.collect(),
@@ -173,7 +183,8 @@ impl World {
     fn later(&mut self, ms: u64, at: usize, happening: Happening) {
         self.count += 1;
         let life = self.peers[at].life;
-        self.ahead.insert((self.now + ms, self.count), (at, life, happening));
+        self.ahead
+            .insert((self.now + ms, self.count), (at, life, happening));
     }
 
     /// What a piece is, if it is computed as it should be.
@@ -257,7 +268,9 @@ impl World {
             true => (0..self.peers.len()).collect(),
             false => {
                 let all = self.peers.len() as u64;
-                (0..self.terms.known).map(|_| self.below(all) as usize).collect()
+                (0..self.terms.known)
+                    .map(|_| self.below(all) as usize)
+                    .collect()
             }
         };
         for other in known.into_iter().filter(|it| *it != at) {
@@ -309,13 +322,17 @@ impl World {
             Happening::Brings(made, from) => {
                 let piece = made.payload.piece;
                 let has = self.peers[from].disk.get(&piece).map(|it| it.payload.root);
-                let comes = self.links.between(at, from).is_some() && has == Some(made.payload.root);
+                let comes =
+                    self.links.between(at, from).is_some() && has == Some(made.payload.root);
                 let from = self.peers[from].key.id();
                 let fault = FetchFault::Gone;
-                self.step(at, match comes {
-                    true => Event::Fetched { piece, from },
-                    false => Event::FetchFailed { piece, from, fault },
-                });
+                self.step(
+                    at,
+                    match comes {
+                        true => Event::Fetched { piece, from },
+                        false => Event::FetchFailed { piece, from, fault },
+                    },
+                );
             }
         }
     }
@@ -324,7 +341,10 @@ impl World {
         let (id, other_id) = (self.peers[at].key.id(), self.peers[other].key.id());
         let is_full = |it| self.links.degree(it) >= self.terms.degree_max;
         let is_out = |it: usize, of: &PeerId| {
-            self.peers[it].rules.as_ref().is_none_or(|rules| rules.standing(of).is_out())
+            self.peers[it]
+                .rules
+                .as_ref()
+                .is_none_or(|rules| rules.standing(of).is_out())
         };
         let fails = is_full(at) || is_full(other) || is_out(at, &other_id) || is_out(other, &id);
         if fails || self.links.between(at, other).is_some() {
@@ -332,9 +352,21 @@ impl World {
             return;
         }
         self.links.open(at, other);
-        self.step(at, Event::Joined { peer: other_id, opened: true });
+        self.step(
+            at,
+            Event::Joined {
+                peer: other_id,
+                opened: true,
+            },
+        );
         if self.links.between(at, other).is_some() {
-            self.step(other, Event::Joined { peer: id, opened: false });
+            self.step(
+                other,
+                Event::Joined {
+                    peer: id,
+                    opened: false,
+                },
+            );
         }
     }
 
@@ -427,8 +459,11 @@ impl World {
             }
             Effect::Send(to, message) => {
                 let to = self.by_id[&to];
-                self.counts.messages += 1;
-                if let Message::Heard(words) = &message {
+                let is_honest = self.peers[at].manner == Manner::Honest;
+                self.counts.messages += u64::from(is_honest);
+                if let Message::Heard(words) = &message
+                    && is_honest
+                {
                     self.counts.words += words.len() as u64;
                 }
                 let is_first = matches!(message, Message::Hello(_) | Message::Bitfield(_));
@@ -461,7 +496,11 @@ impl World {
         let (id, place) = (self.peers[at].key.id(), self.by_id[other]);
         if self.links.cut(at, place) {
             self.later(0, at, Happening::Happens(Event::Left(*other)));
-            self.later(self.terms.hop_ms, place, Happening::Happens(Event::Left(id)));
+            self.later(
+                self.terms.hop_ms,
+                place,
+                Happening::Happens(Event::Left(id)),
+            );
         }
     }
 
@@ -518,7 +557,10 @@ impl World {
             self.spend_all(at);
         }
         let need = f64::from(self.terms.pieces) * ROUND_MS as f64;
-        (self.counts.new_ms as f64 / need, self.counts.check_ms as f64 / need)
+        (
+            self.counts.new_ms as f64 / need,
+            self.counts.check_ms as f64 / need,
+        )
     }
 
     pub(crate) fn assert_output_right(&self) {
@@ -535,5 +577,7 @@ pub(crate) fn address_of(key: &PeerId) -> PeerAddress {
     let mut name = vec![0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
     name.extend(key.0);
     let name = bs58::encode(name).into_string();
-    format!("/ip4/192.0.2.1/tcp/4001/p2p/{name}").parse().unwrap()
+    format!("/ip4/192.0.2.1/tcp/4001/p2p/{name}")
+        .parse()
+        .unwrap()
 }

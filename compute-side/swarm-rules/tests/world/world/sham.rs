@@ -15,10 +15,15 @@ impl Sham {
     pub(crate) fn new(seed: u64, number: usize) -> Self {
         let mut name = [0; 32];
         for (at, byte) in name.iter_mut().enumerate() {
-            let mixed = (seed ^ (number as u64) << 32 ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mixed =
+                (seed ^ (number as u64) << 32 ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             *byte = (mixed >> 40) as u8;
         }
-        name[..8].copy_from_slice(&(number as u64 + 1).wrapping_mul(0xd6e8_feb8_6659_fd93).to_le_bytes());
+        name[..8].copy_from_slice(
+            &(number as u64 + 1)
+                .wrapping_mul(0xd6e8_feb8_6659_fd93)
+                .to_le_bytes(),
+        );
         let id = PeerId::from(name);
         Self(id, address_of(&id))
     }
