@@ -62,6 +62,10 @@ pub const ADDRESSES_MAX: usize = 1_024;
 /// How often neighbours are told of addresses.
 pub const PEERS_MS: u64 = 30_000;
 
+/// The pause until somebody is asked again for what was lost doubles so often at the most: it is then
+/// sixteen times as long as at first.
+pub const ASKED_IN_VAIN_MAX: u32 = 4;
+
 // Keys and what they say.
 
 /// Keys that anything is remembered of. Of more, one goes that nobody vouches for.

@@ -4,8 +4,8 @@ use crate::{
     bits::Bits,
     event::{Effect, Fault},
     limits::{
-        ADDRESSES_MAX, ADDRESSES_PER_MESSAGE_MAX, DIAL_AGAIN_MS, FETCHES_PER_NEIGHBOUR_MAX,
-        NEIGHBOURS_MAX, OPENED, SLOTS_MAX,
+        ADDRESSES_MAX, ADDRESSES_PER_MESSAGE_MAX, ASKED_IN_VAIN_MAX, DIAL_AGAIN_MS,
+        FETCHES_PER_NEIGHBOUR_MAX, NEIGHBOURS_MAX, OPENED, SLOTS_MAX,
     },
     message::{Hello, Message, PeerId},
     pieces::number,
@@ -25,11 +25,38 @@ pub(crate) struct Neighbour {
     pub(crate) bitfields_due: u32,
     pub(crate) has: Bits,
     pub(crate) has_sum: u64,
-    /// From when on it is asked for bits again, and answered what it asks for again.
-    pub(crate) bits_from: Tick,
+    /// When it is asked again for what was lost.
+    pub(crate) asking: Asking,
+    /// From when on it is answered what it asks for again.
     pub(crate) resend_from: Tick,
     /// Pieces that are on their way from it.
     pub(crate) fetching: BTreeSet<PieceIndex>,
+}
+
+/// When somebody is asked again for what was lost. Two who do not count the same keys never know the same:
+/// who was asked and brings nothing new is asked less and less often.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asking {
+    from: Tick,
+    /// How often in a row nothing new came of it.
+    in_vain: u32,
+}
+
+impl Asking {
+    pub(crate) fn has_brought(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether it can be asked now. If so it can be asked again after a while.
+    pub(crate) fn asks(&mut self, now: Tick, pause_ms: u64) -> bool {
+        if self.from > now {
+            return false;
+        }
+        let fold = 1u64.checked_shl(self.in_vain).unwrap_or(u64::MAX);
+        self.from = now.plus_ms(pause_ms.saturating_mul(fold));
+        self.in_vain = self.in_vain.saturating_add(1).min(ASKED_IN_VAIN_MAX);
+        true
+    }
 }
 
 impl Neighbour {
@@ -144,7 +171,7 @@ impl Neighbours {
             bitfields_due: 1,
             has: Bits::none(self.pieces),
             has_sum: 0,
-            bits_from: Tick::default(),
+            asking: Asking::default(),
             resend_from: Tick::default(),
             fetching: BTreeSet::new(),
         };

@@ -119,7 +119,8 @@ impl<K: Keys> Rules<K> {
             true => CHECK_ONE_IN_WARY,
             false => CHECK_ONE_IN,
         };
-        (self.computed / one_in).saturating_sub(self.checked)
+        let owed = self.computed.checked_div(one_in).unwrap_or(0);
+        owed.saturating_sub(self.checked)
     }
 
     /// Whether something is learned by computing a piece here.

@@ -15,7 +15,7 @@ use crate::{
 const RESENT_MAX: usize = 4 * WORDS_PER_MESSAGE_MAX;
 
 /// Bytes of bitfields that are asked of one neighbour in a millisecond: a task of a million pieces has
-/// 128 KiB of them, and everything else that is said would wait behind it.
+/// 128 KiB of them, for which everything else that is said would wait.
 const BITS_BYTES_PER_MS: u64 = 16;
 
 impl<K: Keys> Rules<K> {
@@ -37,27 +37,28 @@ impl<K: Keys> Rules<K> {
     pub(super) fn hear_sums(&mut self, from: PeerId, theirs: &Sums, out: &mut Vec<Effect>) {
         let ours = self.sums();
         let bits_ms = u64::from(self.task.pieces / 8) / BITS_BYTES_PER_MS;
+        let pause_ms = bits_ms.max(self.pace.ms() / 4);
         let now = self.now;
         let Some(neighbour) = self.neighbours.get_mut(&from) else {
             return;
         };
-        let may_ask = neighbour.bits_from <= now;
-        let bitfield = may_ask && neighbour.has_sum != theirs.has;
-        let is_made_other = may_ask && ours.made != theirs.made;
-        if bitfield || is_made_other {
-            neighbour.bits_from = now.plus_ms(bits_ms);
+        let bitfield = neighbour.has_sum != theirs.has;
+        let is_made_other = ours.made != theirs.made;
+        let claims = differing(&ours.claims, &theirs.claims);
+        let statements = differing(&ours.statements, &theirs.statements);
+        let is_same = !bitfield && !is_made_other && claims == 0 && statements == 0;
+        if is_same || !neighbour.asking.asks(now, pause_ms) {
+            return;
         }
         let asked = u32::from(bitfield);
         neighbour.bitfields_due = neighbour.bitfields_due.saturating_add(asked);
         let wanted = Resend {
             bitfield,
             made_but: is_made_other.then(|| self.pieces.made.as_bytes().to_vec()),
-            claims: differing(&ours.claims, &theirs.claims),
-            statements: differing(&ours.statements, &theirs.statements),
+            claims,
+            statements,
         };
-        if bitfield || is_made_other || wanted.claims != 0 || wanted.statements != 0 {
-            out.push(Effect::Send(from, Message::Resend(wanted)));
-        }
+        out.push(Effect::Send(from, Message::Resend(wanted)));
     }
 
     pub(super) fn resend(

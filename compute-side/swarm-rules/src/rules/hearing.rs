@@ -118,13 +118,23 @@ impl<K: Keys> Rules<K> {
 
     fn hear_bitfield(&mut self, from: PeerId, bytes: &[u8]) -> Result<(), Fault> {
         let bits = Bits::read(self.task.pieces, bytes)?;
-        let neighbour = self
-            .neighbours
-            .get_mut(&from)
-            .filter(|it| it.bitfields_due > 0);
-        neighbour.ok_or(Fault::BitfieldAgain)?.set_bits(bits);
+        let neighbour = self.neighbours.get_mut(&from);
+        let neighbour = neighbour.filter(|it| it.bitfields_due > 0);
+        let neighbour = neighbour.ok_or(Fault::BitfieldAgain)?;
+        if neighbour.has != bits {
+            neighbour.asking.has_brought();
+        }
+        neighbour.set_bits(bits);
         self.fetch_from = None;
         Ok(())
+    }
+
+    /// A word brought something new: others hear of it, and who said it is worth asking.
+    fn pass_on(&mut self, from: PeerId, word: Word) {
+        if let Some(neighbour) = self.neighbours.get_mut(&from) {
+            neighbour.asking.has_brought();
+        }
+        self.outbox.pass_on(from, word);
     }
 
     fn hear_have(
@@ -171,7 +181,7 @@ impl<K: Keys> Rules<K> {
             // The same key signed two results of one piece. Where bytes decide, that is a lie; where a
             // command does it may have computed it again after a break.
             if self.task.is_exact {
-                self.outbox.pass_on(from, Word::Made(word));
+                self.pass_on(from, Word::Made(word));
                 self.convict(made.by, true, out);
             }
             return Ok(());
@@ -181,7 +191,7 @@ impl<K: Keys> Rules<K> {
         }
         self.let_go_for.remove(&made.by);
         self.fetch_later(made.piece);
-        self.outbox.pass_on(from, Word::Made(word));
+        self.pass_on(from, Word::Made(word));
         self.let_go_of_made(made.piece, out);
         self.judge_work(&made, out);
         Ok(())
@@ -210,7 +220,7 @@ impl<K: Keys> Rules<K> {
             return Err(Fault::Signature);
         }
         if self.claims.take(self.now, word, standing.is_believed()) {
-            self.outbox.pass_on(from, Word::Claim(word));
+            self.pass_on(from, Word::Claim(word));
             self.let_go_of_claimed(&claim, out);
         }
         Ok(())
@@ -231,7 +241,7 @@ impl<K: Keys> Rules<K> {
             return Err(Fault::Signature);
         }
         if self.belief.take(word) {
-            self.outbox.pass_on(from, Word::Checked(word));
+            self.pass_on(from, Word::Checked(word));
             self.judge(statement, out);
         }
         Ok(())
