@@ -5,7 +5,7 @@ use crate::world::{Manner, ROUND_MS, Terms, World};
 /// Runs a swarm with liars until all honest peers have merged. Tells the honest work in parts of the need.
 fn swarm_with(manner: Manner, seed: u64, pieces: u32, peers: usize) -> f64 {
     let mut terms = Terms::honest(seed, pieces, peers);
-    let liars = peers * 3 / 10 + usize::from(peers * 3 % 10 > 0);
+    let liars = (peers * 3).div_ceil(10);
     terms.manners[..liars].fill(manner);
     terms.hop_ms = ROUND_MS / 50;
     terms.known = 24;
