@@ -191,10 +191,12 @@ impl Belief {
 
     /// Vouches for a stranger. Says whether it was one.
     pub(crate) fn vouch(&mut self, key: PeerId) -> bool {
-        match self.standing(&key) {
-            Standing::Stranger => self.set(key, Standing::Vouched),
-            _ => false,
+        if self.standing(&key) != Standing::Stranger || !self.set(key, Standing::Vouched) {
+            return false;
         }
+        let said = self.by_signer.get(&key).map_or(0, BTreeMap::len);
+        self.statements_of_strangers = self.statements_of_strangers.saturating_sub(said);
+        true
     }
 
     /// Everything that a key said, for who begins to count it.
@@ -249,11 +251,70 @@ impl Belief {
         self.by_signer.values().flat_map(BTreeMap::values)
     }
 
+    /// Keys cost nothing, and so anybody can have thousands caught: of too many one is forgotten.
     fn set(&mut self, key: PeerId, to: Standing) -> bool {
-        let has_room = self.standings.len() < KEYS_MAX || self.standings.contains_key(&key);
-        if has_room {
-            self.standings.insert(key, to);
+        if self.standings.len() >= KEYS_MAX && !self.standings.contains_key(&key) {
+            let mut out = self.standings.iter().filter(|(_, it)| it.is_out());
+            let Some(forgotten) = out.next().map(|(key, _)| *key) else {
+                return false;
+            };
+            self.standings.remove(&forgotten);
         }
-        has_room
+        self.standings.insert(key, to);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quern_primitives::payload::DeviceSignature;
+
+    fn id(number: u32) -> PeerId {
+        let mut name = [0; 32];
+        name[..4].copy_from_slice(&number.to_le_bytes());
+        PeerId::from(name)
+    }
+
+    fn statement(piece: PieceIndex, of: u32, by: u32) -> Signed<Statement> {
+        Signed {
+            payload: Statement {
+                piece,
+                root: Digest([1; 32]),
+                of: id(of),
+                holds: true,
+                by: id(by),
+            },
+            signature: DeviceSignature([0; 64]),
+        }
+    }
+
+    #[test]
+    fn thousands_of_keys_that_are_caught_keep_nobody_from_being_vouched_for() {
+        let mut belief = Belief::new(id(0), &BTreeSet::new());
+        for liar in 1..=5_000 {
+            assert!(belief.convict(id(liar), true));
+        }
+        assert!(belief.standings.len() <= KEYS_MAX);
+        assert!(belief.vouch(id(9_999)));
+        assert_eq!(belief.standing(&id(9_999)), Standing::Vouched);
+        assert_eq!(belief.standing(&id(0)), Standing::Trusted);
+    }
+
+    #[test]
+    fn what_strangers_state_is_remembered_up_to_a_limit() {
+        let mut belief = Belief::new(id(0), &BTreeSet::new());
+        for by in 1..=100 {
+            for piece in 0..200 {
+                belief.take(statement(piece, 0, by));
+            }
+        }
+        assert_eq!(belief.words().count(), STATEMENTS_OF_STRANGERS_MAX);
+        // One that counts finds room, up to its own limit.
+        belief.vouch(id(500));
+        for piece in 0..2_000 {
+            belief.take(statement(piece, 0, 500));
+        }
+        assert_eq!(belief.said_by(&id(500)).len(), STATEMENTS_PER_KEY_MAX);
     }
 }

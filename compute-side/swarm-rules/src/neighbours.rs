@@ -183,6 +183,7 @@ impl Neighbours {
     pub(crate) fn leave(&mut self, now: Tick, peer: &PeerId) -> Option<Neighbour> {
         if let Some(known) = self.book.get_mut(peer) {
             known.is_dialled = false;
+            // What has just ended may stand again soon.
             known.from = now.plus_ms(DIAL_AGAIN_MS / 10);
         }
         self.dial_at = Some(now);

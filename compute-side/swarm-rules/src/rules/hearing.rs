@@ -189,7 +189,6 @@ impl<K: Keys> Rules<K> {
         if !self.pieces.add(self.now, word, &self.belief) {
             return Ok(());
         }
-        self.let_go_for.remove(&made.by);
         self.fetch_later(made.piece);
         self.pass_on(from, Word::Made(word));
         self.let_go_of_made(made.piece, out);

@@ -82,8 +82,9 @@ impl<K: Keys> Rules<K> {
     }
 
     /// Somebody else claims a piece. Whoever has the smaller weight for it lets go, if it has hardly begun.
-    /// For a stranger that is done once, until it has made something: else one could have everybody let go
-    /// of everything and compute nothing.
+    /// For strangers that is done once for each piece that is computed to its end, and only if there is
+    /// something else to take: keys cost nothing, and who makes up one after the other could else have
+    /// everybody let go of everything.
     pub(super) fn let_go_of_claimed(&mut self, claim: &Claimed, out: &mut Vec<Effect>) {
         if !self.has_hardly_begun(claim.piece) {
             return;
@@ -93,10 +94,10 @@ impl<K: Keys> Rules<K> {
             return;
         }
         if !self.belief.standing(&claim.by).is_believed() {
-            if self.let_go_for.contains(&claim.by) || !self.has_other_work() {
+            if self.has_let_go || !self.has_other_work() {
                 return;
             }
-            self.let_go_for.insert(claim.by);
+            self.has_let_go = true;
         }
         self.abandon(claim.piece, out);
     }
@@ -139,6 +140,7 @@ impl<K: Keys> Rules<K> {
             return;
         };
         self.pace.took(self.now.since(working.since));
+        self.has_let_go = false;
         let count = match working.why {
             Why::New => &mut self.computed,
             Why::Check => &mut self.checked,

@@ -87,7 +87,7 @@ fn of_two_at_one_piece_the_lighter_lets_go_if_it_has_hardly_begun() {
 }
 
 #[test]
-fn for_a_stranger_that_makes_nothing_it_lets_go_once() {
+fn for_strangers_it_lets_go_once_for_each_piece() {
     let mut one = One::among(&[9]);
     let mut number = 0;
     let mut claimed_by_heavier = |one: &mut One, rival: u8| {
