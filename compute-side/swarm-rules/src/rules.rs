@@ -107,8 +107,8 @@ pub struct Rules<K> {
     /// Pieces of which something was heard in this step; none if all that are wanted are looked at.
     fetch_from: Option<Vec<PieceIndex>>,
     resting: BTreeMap<PieceIndex, Tick>,
-    /// Whether it has let go for a stranger since it last computed a piece to its end.
-    has_let_go: bool,
+    /// Milliseconds of work that it gave up for strangers since it last computed a piece to its end.
+    given_up_ms: u64,
     /// Pieces that this peer computed because nobody had them, and because somebody had.
     computed: u64,
     checked: u64,
@@ -150,7 +150,7 @@ impl<K: Keys> Rules<K> {
             fetching: BTreeMap::new(),
             fetch_from: None,
             resting: BTreeMap::new(),
-            has_let_go: false,
+            given_up_ms: 0,
             computed: 0,
             checked: 0,
             is_merged: false,

@@ -148,10 +148,8 @@ fn talk(bytes: &[u8]) {
                 Effect::Send(_, message) => {
                     assert_eq!(Message::decode(&message.encode()), Ok(message));
                 }
-                Effect::Drop(peer, _) => {
-                    if connected.remove(&peer) {
-                        rules.step(Tick(now), Event::Left(peer));
-                    }
+                Effect::Drop(peer, _) if connected.remove(&peer) => {
+                    rules.step(Tick(now), Event::Left(peer));
                 }
                 _ => {}
             }

@@ -82,9 +82,9 @@ impl<K: Keys> Rules<K> {
     }
 
     /// Somebody else claims a piece. Whoever has the smaller weight for it lets go, if it has hardly begun.
-    /// For strangers that is done once for each piece that is computed to its end, and only if there is
-    /// something else to take: keys cost nothing, and who makes up one after the other could else have
-    /// everybody let go of everything.
+    /// For strangers half of the time of a piece is given up in all until one is computed to its end, and
+    /// only if there is something else to take: keys cost nothing, and who makes up one after the other
+    /// could else have everybody let go of everything.
     pub(super) fn let_go_of_claimed(&mut self, claim: &Claimed, out: &mut Vec<Effect>) {
         if !self.has_hardly_begun(claim.piece) {
             return;
@@ -94,10 +94,13 @@ impl<K: Keys> Rules<K> {
             return;
         }
         if !self.belief.standing(&claim.by).is_believed() {
-            if self.has_let_go || !self.has_other_work() {
+            let since = self.working.get(&claim.piece).map(|it| it.since);
+            let spent_ms = since.map_or(0, |since| self.now.since(since));
+            let given_up_ms = self.given_up_ms.saturating_add(spent_ms);
+            if given_up_ms >= self.pace.let_go_ms() || !self.has_other_work() {
                 return;
             }
-            self.has_let_go = true;
+            self.given_up_ms = given_up_ms;
         }
         self.abandon(claim.piece, out);
     }
@@ -140,7 +143,7 @@ impl<K: Keys> Rules<K> {
             return;
         };
         self.pace.took(self.now.since(working.since));
-        self.has_let_go = false;
+        self.given_up_ms = 0;
         let count = match working.why {
             Why::New => &mut self.computed,
             Why::Check => &mut self.checked,

@@ -87,10 +87,11 @@ fn of_two_at_one_piece_the_lighter_lets_go_if_it_has_hardly_begun() {
 }
 
 #[test]
-fn for_strangers_it_lets_go_once_for_each_piece() {
+fn for_strangers_half_of_the_time_of_a_piece_is_given_up_and_no_more() {
     let mut one = One::among(&[9]);
     let mut number = 0;
     let mut claimed_by_heavier = |one: &mut One, rival: u8| {
+        one.later(3_000);
         let piece = one.computes().unwrap();
         number += 1;
         let mut word = claim(piece, number, rival).payload;
