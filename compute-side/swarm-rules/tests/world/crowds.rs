@@ -50,7 +50,7 @@ fn a_hundred_peers_that_see_eight_each_compute_hardly_anything_twice() {
 }
 
 #[test]
-#[ignore = "nightly: a thousand peers"]
+#[ignore = "nightly: a thousand peers take minutes, and several gigabytes"]
 fn a_thousand_peers_that_see_eight_each_compute_hardly_anything_twice() {
     let (in_vain, _) = crowd(3, 2_000, 1_000, 8, 10);
     assert!(in_vain <= 0.05, "{in_vain} was in vain");
