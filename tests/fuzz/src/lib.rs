@@ -33,6 +33,7 @@ mod log;
 mod manifest;
 mod memory;
 mod oracle;
+mod peers;
 mod program;
 mod sealed;
 mod swarm;
@@ -62,7 +63,7 @@ pub struct Target {
 }
 
 /// All targets. Two are fuzzed at a time, so each pair makes a run a minute longer.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target {
         name: "archive",
         decoders: archive::DECODERS,
@@ -106,6 +107,10 @@ pub const TARGETS: [Target; 13] = [
     Target {
         name: "sealed",
         decoders: sealed::DECODERS,
+    },
+    Target {
+        name: "swarm",
+        decoders: peers::DECODERS,
     },
     Target {
         name: "swarm-file",
