@@ -82,6 +82,8 @@ struct Model {
     unbonding: Vec<(u8, Amount, u32)>,
     devices: BTreeMap<u8, Known>,
     retired: BTreeMap<u8, Known>,
+    /// Who answers for what a retired device signed, and the block from which nobody does.
+    answering: BTreeMap<u8, (u8, u32)>,
 }
 
 impl Model {
@@ -129,9 +131,15 @@ impl Model {
                 self.unbonding.len() < before
             }
             Step::Register(who, device) => {
+                let another = self
+                    .answering
+                    .get(&device)
+                    .is_some_and(|(owner, free_at)| *owner != who && *free_at > self.now);
                 let allowed = !self.devices.contains_key(&device)
+                    && !another
                     && self.active(who) >= self.need(who) + MIN_BOND;
                 if allowed {
+                    self.answering.remove(&device);
                     let before = self.retired.remove(&device);
                     let known = Known {
                         owner: who,
@@ -152,6 +160,7 @@ impl Model {
                 self.unbonding.push((who, share, free_at));
                 *self.active.entry(who).or_default() -= share;
                 self.devices.remove(&device);
+                self.answering.insert(device, (who, free_at));
                 self.retired.insert(device, known);
                 true
             }
