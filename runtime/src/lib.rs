@@ -110,7 +110,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("quern"),
     impl_name: Cow::Borrowed("quern"),
     authoring_version: 1,
-    spec_version: 18,
+    spec_version: 19,
     impl_version: 1,
     apis: RUNTIME_API_VERSIONS,
     transaction_version: 8,

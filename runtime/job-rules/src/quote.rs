@@ -332,10 +332,11 @@ fn check_preferences(preferences: &Preferences) -> Result<(), QuoteError> {
 }
 
 fn check_value(task: Amount, params: &Params, submission: &Submission) -> Result<(), QuoteError> {
-    match value::value_max(params, submission.agreement) {
-        Some(most) if task > most => Err(QuoteError::TaskWorthTooMuch { task, most }),
-        _ => Ok(()),
+    let most = value::value_max(params, submission.agreement);
+    if task > most {
+        return Err(QuoteError::TaskWorthTooMuch { task, most });
     }
+    Ok(())
 }
 
 fn check_deadline(deadline: BlockNumber, now: BlockNumber) -> Result<(), QuoteError> {
@@ -464,8 +465,9 @@ pub(crate) mod tests {
             high_permille: pay::LEVEL_PERMILLE_MAX,
         };
         assert_eq!(pay::check_prices(&dearest), Ok(()));
+        // With such bonds a task may cost whatever the other limits allow.
         let unbounded = Params {
-            re_execution_permille: 0,
+            bond_per_device: Amount::MAX >> 32,
             ..Params::FIRST
         };
         let quote = quote(&largest, &dearest, &unbounded, 10).unwrap();
@@ -622,7 +624,7 @@ pub(crate) mod tests {
             quote(&submission, &PRICES_AT_GENESIS, params, 10)
         };
         // Three replicas: 2.2 × 0.01 BC for 10⁹ units of fuel, and at most 0.999999999 BC.
-        let most = value::value_max(&Params::FIRST, submission().agreement).unwrap();
+        let most = value::value_max(&Params::FIRST, submission().agreement);
         let fuel = u64::try_from(most / 22).unwrap() * 1_000;
         let dearest = with(fuel, &Params::FIRST).unwrap().task;
         assert!(dearest <= most && most - dearest < 22, "{dearest} {most}");
@@ -631,11 +633,11 @@ pub(crate) mod tests {
         assert_eq!(error, QuoteError::TaskWorthTooMuch { task, most });
         let words = error.to_string();
         assert!(words.contains("more than 0.999999999 BC") && words.contains("more tasks"));
-        let unbounded = Params {
-            re_execution_permille: 0,
+        let well_bonded = Params {
+            bond_per_device: 1_000_000 * Params::FIRST.bond_per_device,
             ..Params::FIRST
         };
-        assert!(with(limits::TASK_FUEL_MAX, &unbounded).is_ok());
+        assert!(with(limits::TASK_FUEL_MAX, &well_bonded).is_ok());
     }
 
     #[test]

@@ -22,8 +22,8 @@
 //!
 //! rounded down.
 //!
-//! With `a = 0` no answer is looked at again: nothing makes cheating lose, so a bound would refuse every
-//! job, and there is none.
+//! Where nothing is computed again nothing makes cheating lose, so with `a = 0` no task may cost anything. The table of
+//! [`quern_primitives::params`] has no such value.
 
 use quern_primitives::{
     amount::{Amount, permille_of},
@@ -40,13 +40,9 @@ pub fn burnt_of_bond(params: &Params) -> Amount {
     bond.saturating_sub(permille_of(bond, params.winner_permille))
 }
 
-/// The most that a task may cost which is judged like this, so that cheating with it loses. None if
-/// there is no bound.
-pub fn value_max(params: &Params, agreement: Agreement) -> Option<Amount> {
+/// The most that a task may cost which is judged like this, so that cheating with it loses.
+pub fn value_max(params: &Params, agreement: Agreement) -> Amount {
     let again = Amount::from(params.re_execution_permille);
-    if again == 0 {
-        return None;
-    }
     // A product that is larger than any amount makes the bound smaller than it could be.
     let loses = again
         .saturating_mul(agreement.quorum().into())
@@ -55,7 +51,7 @@ pub fn value_max(params: &Params, agreement: Agreement) -> Option<Amount> {
         .saturating_sub(again)
         .saturating_add(params.workers_permille.into());
     // Workers have a part of what is spent, so somebody gains something.
-    loses.saturating_sub(1).checked_div(gains).or(Some(0))
+    loses.saturating_sub(1).checked_div(gains).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -63,7 +59,7 @@ pub fn value_max(params: &Params, agreement: Agreement) -> Option<Amount> {
 pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
-    use quern_primitives::amount::BYTECHIP;
+    use quern_primitives::{amount::BYTECHIP, params::Parameter};
 
     const THREE: Agreement = Agreement::Majority { replicas: 3 };
 
@@ -79,36 +75,46 @@ pub(crate) mod tests {
     #[test]
     fn on_a_new_chain_two_that_must_agree_may_have_tasks_of_a_bytechip_less_a_unit() {
         // (100 × 2 × 8 BC - 1) / 1600: of the bond of 10 BC eight are burnt.
-        let most = value_max(&Params::FIRST, Agreement::Unanimous).unwrap();
+        let most = value_max(&Params::FIRST, Agreement::Unanimous);
         assert_eq!(most, BYTECHIP - 1);
-        let single = value_max(&Params::FIRST, Agreement::Single).unwrap();
+        let single = value_max(&Params::FIRST, Agreement::Single);
         assert_eq!(single, BYTECHIP / 2 - 1);
-        assert_eq!(value_max(&Params::FIRST, Agreement::Adaptive), Some(single));
+        assert_eq!(value_max(&Params::FIRST, Agreement::Adaptive), single);
         // Of three that answer two decide.
-        assert_eq!(value_max(&Params::FIRST, THREE), Some(most));
+        assert_eq!(value_max(&Params::FIRST, THREE), most);
     }
 
     #[test]
-    fn where_nothing_is_computed_again_there_is_no_bound() {
-        assert_eq!(value_max(&params(0, 500, BYTECHIP), THREE), None);
-        assert_eq!(value_max(&params(0, 500, 1), THREE), None);
+    fn every_share_that_the_council_can_set_bounds_what_a_task_may_cost() {
+        let row = Parameter::ReExecution.row();
+        assert!(row.least > 0);
+        for again in [row.least, row.first, row.most] {
+            let again = u16::try_from(again).unwrap();
+            let most = value_max(&params(again, 200, 10 * BYTECHIP), THREE);
+            assert!(most > 0 && most < 24 * BYTECHIP, "{again}: {most}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_computed_again_no_task_may_cost_anything() {
+        assert_eq!(value_max(&params(0, 500, BYTECHIP), THREE), 0);
     }
 
     #[test]
     fn where_all_is_computed_again_what_a_cheat_saves_is_still_less_than_what_is_burnt() {
-        let all = value_max(&params(1_000, 500, BYTECHIP), THREE).unwrap();
+        let all = value_max(&params(1_000, 500, BYTECHIP), THREE);
         assert_eq!(all, (BYTECHIP * 1_000 - 1) / 700);
     }
 
     #[test]
     fn a_bond_of_which_nothing_is_burnt_protects_nothing() {
-        assert_eq!(value_max(&params(10, 1_000, BYTECHIP), THREE), Some(0));
-        assert_eq!(value_max(&params(10, 500, 0), THREE), Some(0));
+        assert_eq!(value_max(&params(10, 1_000, BYTECHIP), THREE), 0);
+        assert_eq!(value_max(&params(10, 500, 0), THREE), 0);
     }
 
     #[test]
     fn a_bond_that_nobody_can_have_bounds_all_the_same() {
-        assert!(value_max(&params(10, 500, Amount::MAX), THREE).is_some());
+        assert!(value_max(&params(10, 500, Amount::MAX), THREE) < Amount::MAX);
     }
 
     /// What a coalition of so many replicas has in the end that cheats with a task, and has one of its own show it
@@ -150,7 +156,7 @@ pub(crate) mod tests {
             bond in 1..=10_000 * BYTECHIP, agreement in agreement(), part in 0u128..=1_000,
         ) {
             let params = Params { workers_permille: workers, ..params(again, winner, bond) };
-            let most = value_max(&params, agreement).unwrap();
+            let most = value_max(&params, agreement);
             for value in [most, most / 1_000 * part] {
                 prop_assert!(loses(&params, agreement, value), "{value} of {most}");
             }
@@ -163,7 +169,7 @@ pub(crate) mod tests {
             again in 1u16..=1_000, winner in 0u16..=900, bond in 2u128..2_000, agreement in agreement(),
         ) {
             let params = params(again, winner, bond);
-            let most = value_max(&params, agreement).unwrap();
+            let most = value_max(&params, agreement);
             for value in (0..=most).rev().take(200) {
                 prop_assert!(loses(&params, agreement, value), "{value} of {most}");
             }

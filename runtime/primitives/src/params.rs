@@ -212,8 +212,8 @@ table! {
         "What workers get of the money that a batch spends, at most.";
     OperatorsShare operators_permille: u16, "operators-share", Permille, 50, 200, 400,
         "What a job's operators get of the money that a batch spends.";
-    ReExecution re_execution_permille: u16, "re-execution", Permille, 0, 100, 1_000,
-        "Of settled tasks so many are drawn and computed again; with none no task's value has a bound.";
+    ReExecution re_execution_permille: u16, "re-execution", Permille, 1, 100, 1_000,
+        "Of settled tasks so many are drawn and computed again, and a task may cost the more for it.";
     #[cfg_attr(feature = "std", serde(with = "crate::amount::as_string"))]
     BondPerDevice bond_per_device: Amount, "bond-per-device", Money, 1, BOND_FIRST, BOND_MOST,
         "What a worker's bond must be for each of its devices.";

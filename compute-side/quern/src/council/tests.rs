@@ -156,7 +156,7 @@ fn a_parameter_is_set_by_its_name_to_a_value_that_the_chain_takes() {
     for (line, words) in [
         ("set-parameter re-execution 1.5", "no value of re-execution"),
         ("set-parameter bond-per-device much", "ByteChips"),
-        ("set-parameter re-execution 1001", "between 0 ‰ and 1000 ‰"),
+        ("set-parameter re-execution 1001", "between 1 ‰ and 1000 ‰"),
         (
             "set-parameter workers-share 800",
             "leave the treasury a part",

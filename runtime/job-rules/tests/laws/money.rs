@@ -17,7 +17,7 @@ use quern_primitives::{
 
 /// With these a task may cost whatever the limits allow.
 const UNBOUNDED: Params = Params {
-    re_execution_permille: 0,
+    bond_per_device: Amount::MAX >> 32,
     ..Params::FIRST
 };
 

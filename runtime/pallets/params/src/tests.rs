@@ -86,13 +86,13 @@ fn values_that_nobody_could_set_are_found() {
 #[test]
 fn a_genesis_names_the_values_that_are_not_the_first_ones() {
     let values = [
-        ("re-execution", 0),
+        ("re-execution", 1),
         ("workers-share", 800),
         ("operators-share", 150),
     ];
     genesis(&values).execute_with(|| {
         let expected = params::Params {
-            re_execution_permille: 0,
+            re_execution_permille: 1,
             workers_permille: 800,
             operators_permille: 150,
             ..params::Params::FIRST

@@ -189,13 +189,14 @@ fn lies(row: u32, colluding: u32, a: f64) -> Result<Expected, InputError> {
 /// What so many wrong answers that stay, and one that is found, bring a device that is believed alone, in prices of a
 /// task that costs as much as it may: the pay of each, beside it as much as the task costs where the answer stays, less
 /// what is burnt of a bond. Honest work is counted as bringing nothing, as if it cost all that it is paid. None where
-/// nothing is computed again: then a task may cost anything.
+/// nothing is computed again: then no task may cost anything.
 pub fn brings(stay: f64, re_executed_permille: u16) -> Option<f64> {
     let params = Params {
         re_execution_permille: re_executed_permille,
         ..Params::FIRST
     };
-    let price = value_max(&params, Agreement::Single)? as f64;
+    let price = value_max(&params, Agreement::Single);
     let pay = f64::from(params.workers_permille) / 1_000.0;
-    Some(stay * (1.0 + pay) + pay - burnt_of_bond(&params) as f64 / price)
+    let brings = stay * (1.0 + pay) + pay - burnt_of_bond(&params) as f64 / price as f64;
+    (price > 0).then_some(brings)
 }

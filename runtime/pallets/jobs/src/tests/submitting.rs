@@ -434,7 +434,7 @@ fn a_job_whose_tasks_are_worth_more_than_bonds_protect_is_refused_and_the_quote_
             ..Params::FIRST
         };
         CurrentParams::set(&low);
-        let most = value::value_max(&low, submission().agreement).unwrap();
+        let most = value::value_max(&low, submission().agreement);
         assert!(most < TASK_CAP);
         let told = QuoteError::TaskWorthTooMuch {
             task: TASK_CAP,
@@ -445,11 +445,11 @@ fn a_job_whose_tasks_are_worth_more_than_bonds_protect_is_refused_and_the_quote_
             Jobs::submit(signed(&OWNER), submission()),
             Refusal::TaskWorthTooMuch,
         );
-        let unbounded = Params {
-            re_execution_permille: 0,
+        let computed_again_more = Params {
+            re_execution_permille: 200,
             ..low
         };
-        CurrentParams::set(&unbounded);
+        CurrentParams::set(&computed_again_more);
         free_of_charge(Jobs::submit(signed(&OWNER), submission()));
     });
 }

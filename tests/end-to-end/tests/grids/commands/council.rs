@@ -35,7 +35,7 @@ pub(super) async fn decides(bench: &Bench) -> anyhow::Result<()> {
     // A parameter is set within its bounds, and what is beyond them is not even proposed.
     let set = |value| ["council", "propose", "set-parameter", "re-execution", value];
     first
-        .refuses(1, &["re-execution", "between 0 ‰ and 1000 ‰"], &set("1001"))
+        .refuses(1, &["re-execution", "between 1 ‰ and 1000 ‰"], &set("1001"))
         .await?;
     let made = first.does(&set("90")).await?;
     says(

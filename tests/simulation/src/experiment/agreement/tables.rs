@@ -202,7 +202,7 @@ impl Tables<'_> {
             });
             let stays = stays.with_context(|| format!("nothing is expected of {}", it.point))?;
             let brings = brings(stays, re_executed_permille);
-            let brings = brings.map_or("without a bound".into(), |it| format!("{it:+.2}"));
+            let brings = brings.map_or("no such task".into(), |it| format!("{it:+.2}"));
             let share = colluding * 100 / ACCOUNTS;
             text.push_str(&format!(
                 "| {row} | {share} % | {again} % | {cell} | {brings} |\n"
