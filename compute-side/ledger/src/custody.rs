@@ -49,7 +49,7 @@ pub enum CustodyCall {
     },
     /// Challenge a holder; the owner, or a member of the contract's group.
     Challenge(Place),
-    /// Answer a part of a challenge; the holder's account.
+    /// Answer a part of a challenge. Anyone may, for the holder.
     Answer {
         /// Which.
         place: Place,

@@ -129,11 +129,12 @@ mod calls {
             Ok(Self::do_challenge(by, &place)?.into())
         }
 
-        /// Shows a part of what a challenge asks for. With the last part the holder is paid for the period,
-        /// if it was not, and gets the bond of who challenged it. What operators would get of that is the
-        /// treasury's: none of them has certified it.
+        /// Shows a part of what a challenge asks for. With the last part the holder's account is paid for the
+        /// period, if it was not, and gets the bond of who challenged it. What operators would get of that is
+        /// the treasury's: none of them has certified it.
         ///
-        /// Origin: signed by the account that took the piece.
+        /// Origin: signed by any account, for the chunks prove themselves: so a machine that keeps pieces need not
+        /// have the key of the account that it earns for.
         ///
         /// Events: [`Event::PartShown`], or [`Event::ChallengeAnswered`] with the last part.
         ///
@@ -142,8 +143,8 @@ mod calls {
         #[pallet::call_index(5)]
         #[pallet::weight(T::WeightInfo::answer())]
         pub fn answer(origin: OriginFor<T>, place: Place, answer: Answer) -> DispatchResult {
-            let by = ensure_signed(origin)?;
-            Self::do_answer(&by, &place, &answer)
+            ensure_signed(origin)?;
+            Self::do_answer(&place, &answer)
         }
 
         /// Says that a challenge was not answered in time. The chain does so itself where a block has room;

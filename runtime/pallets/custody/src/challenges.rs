@@ -9,7 +9,6 @@ use crate::{
 };
 use frame_support::{
     dispatch::Pays,
-    ensure,
     pallet_prelude::{DispatchError, DispatchResult, Weight},
     storage::with_storage_layer,
     weights::WeightMeter,
@@ -50,10 +49,9 @@ impl<T: Config> Pallet<T> {
         Ok(pays)
     }
 
-    pub(crate) fn do_answer(by: &AccountId, place: &Place, answer: &Answer) -> DispatchResult {
+    pub(crate) fn do_answer(place: &Place, answer: &Answer) -> DispatchResult {
         let (contract, holding) = Self::held(place)?;
         let open = Challenges::<T>::get(place).ok_or(Error::<T>::NotChallenged)?;
-        ensure!(*by == holding.account, Error::<T>::NotHolder);
         let answered = challenge::answer(&contract, &holding, &open, answer, Self::clock());
         match answered.map_err(Error::<T>::from)? {
             Answered::Part(open) => {

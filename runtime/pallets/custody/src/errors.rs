@@ -120,8 +120,6 @@ mod errors {
         BondTooSmall,
         /// No challenge of this holding is open.
         NotChallenged,
-        /// Only the holder's account answers; sign with that one.
-        NotHolder,
         /// The time for an answer is over.
         AnswerLate,
         /// The answer has no such part; send one of those it has, counted from 0.

@@ -32,7 +32,7 @@
 //! | [`hold`](Pallet::hold) | the owner or a member of the group, with the device's own signature |
 //! | [`prove`](Pallet::prove) | a member of the contract's group |
 //! | [`challenge`](Pallet::challenge) | the owner, or a member of the group |
-//! | [`answer`](Pallet::answer) | the holder's account |
+//! | [`answer`](Pallet::answer) | anybody, for the holder |
 //! | [`release`](Pallet::release) | the holder's account, the owner, or more than half of the group |
 //! | [`refuse`](Pallet::refuse), [`miss`](Pallet::miss), [`forget`](Pallet::forget), [`close`](Pallet::close) | any signed account |
 //! | [`review`](Pallet::review) | the device's account |

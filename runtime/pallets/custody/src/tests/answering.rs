@@ -79,6 +79,23 @@ fn who_shows_all_that_is_asked_for_is_paid_and_gets_the_bond() {
 }
 
 #[test]
+fn whoever_brings_the_chunks_the_holder_s_account_is_paid() {
+    on_new_chain(|| {
+        let (_, place) = held();
+        for_a_fee(challenge(&OWNER, &place));
+        let open = Custody::challenge_of(&place).unwrap();
+        let (rich, others) = (free(&account_of(0)), free(&account_of(1)));
+        for part in 0..4 {
+            let shown = PIECES[2].answer(&open, part).unwrap();
+            assert_ok!(Custody::answer(signed(&account_of(1)), place, shown));
+        }
+        let paid = parts(price(2)).0;
+        assert_eq!(free(&account_of(0)), rich + paid + TERMS.challenge_bond);
+        assert_eq!(free(&account_of(1)), others);
+    });
+}
+
+#[test]
 fn a_period_that_was_paid_before_is_not_paid_again_by_an_answer() {
     on_new_chain(|| {
         let (id, place) = held();
@@ -119,28 +136,27 @@ fn what_is_not_asked_for_shows_nothing() {
         for_a_fee(challenge(&OWNER, &place));
         let open = Custody::challenge_of(&place).unwrap();
         let right = PIECES[2].answer(&open, 0).unwrap();
-        let try_as = |by: u8, it| Custody::answer(signed(&account_of(by)), place, it);
-        assert_noop!(try_as(1, right.clone()), Refusal::NotHolder);
+        let show = |it| Custody::answer(signed(&account_of(0)), place, it);
         let mut wrong = right.clone();
         wrong.part = 4;
-        assert_noop!(try_as(0, wrong), Refusal::NoSuchPart);
+        assert_noop!(show(wrong), Refusal::NoSuchPart);
         let mut wrong = right.clone();
         wrong.chunks.pop();
-        assert_noop!(try_as(0, wrong), Refusal::WrongChunks);
+        assert_noop!(show(wrong), Refusal::WrongChunks);
         let mut wrong = right.clone();
         wrong.chunks[1] = wrong.chunks[0].clone();
-        assert_noop!(try_as(0, wrong), Refusal::ChunkRepeated);
+        assert_noop!(show(wrong), Refusal::ChunkRepeated);
         let mut wrong = right.clone();
         wrong.chunks[0].bytes.pop();
-        assert_noop!(try_as(0, wrong), Refusal::ChunkLength);
+        assert_noop!(show(wrong), Refusal::ChunkLength);
         let mut wrong = right.clone();
         wrong.chunks[7].bytes[0] ^= 1;
-        assert_noop!(try_as(0, wrong), Refusal::ChunkNotInPiece);
+        assert_noop!(show(wrong), Refusal::ChunkNotInPiece);
         // Of another piece, as long and at the same places.
         let other = Kept::patterned(9, PIECES[2].bytes.len());
         let wrong = other.answer(&open, 0).unwrap();
-        assert_noop!(try_as(0, wrong), Refusal::ChunkNotInPiece);
-        assert_ok!(try_as(0, right));
+        assert_noop!(show(wrong), Refusal::ChunkNotInPiece);
+        assert_ok!(show(right));
     });
 }
 
