@@ -1,8 +1,8 @@
 //! The device's side: one connection to one masternode.
 
 use crate::{
-    Asker, Inquiry, Prefer, address,
-    content::Contents,
+    Asker, Inquiry, Prefer, Wished, address,
+    content::{Contents, Hearers},
     identity::{device_of, key_pair, peer_of},
     limits::REQUESTS_PER_DEVICE_MAX,
     streams::device::{Ask, Asking},
@@ -36,6 +36,8 @@ pub struct ClientConfig {
     pub prefer: Prefer,
     /// Where to hand the masternode's questions about content, if they are answered.
     pub inquiries: Option<mpsc::Sender<Inquiry>>,
+    /// Where to hand what the masternode wishes to have kept, if anything is kept.
+    pub wishes: Option<mpsc::Sender<Wished>>,
 }
 
 /// Why there is no connection.
@@ -117,7 +119,10 @@ impl Client {
             .with_max_established_incoming(Some(0))
             .with_max_established_outgoing(Some(1));
         let tasks = Asking::new(REQUEST_TIMEOUT);
-        let contents = Contents::new(config.inquiries);
+        let contents = Contents::new(Hearers {
+            inquiries: config.inquiries,
+            wishes: config.wishes,
+        });
         let asker = contents.asker();
         let mut swarm = build(key_pair(config.key_seed), tasks, contents, connections)?;
         let masternode = peer_of(&config.masternode);

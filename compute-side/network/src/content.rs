@@ -1,6 +1,7 @@
-//! Content by its name: questions of [`quern_protocol::fetch`] and their answers.
+//! Content by its name: questions of [`quern_protocol::fetch`] and their answers; and what a masternode wishes of a device
+//! that keeps pieces, by [`quern_protocol::keep`].
 //!
-//! Each question has a stream of its own, which whoever asks opens, over whatever connection there is to the other
+//! Each question, and each wish, has a stream of its own, which whoever asks opens, over whatever connection there is to the other
 //! peer: a masternode asks a device that connected to it, and is asked by it. What a question may get is not
 //! decided here; [`Inquiry`] says who asks.
 //!
@@ -8,17 +9,21 @@
 
 mod answers;
 mod behaviour;
+mod streams;
+mod wishes;
 
 pub use answers::{Reading, ReadingError, Writing};
-pub(crate) use behaviour::Contents;
+pub(crate) use behaviour::{Contents, Hearers};
+pub use wishes::{WishAnswer, WishError, Wished};
 
 use crate::identity::peer_of;
-use behaviour::Order;
+use behaviour::{Order, Wanted};
 use futures::io::AsyncWriteExt as _;
 use libp2p::{Stream, swarm::StreamUpgradeError};
 use quern_primitives::ids::DeviceId;
 use quern_protocol::fetch::{FetchDecodeError, FetchMessage as _, Question, encode};
 use std::{convert::Infallible, io, sync::Arc};
+use streams::Kind;
 use tokio::sync::{mpsc, oneshot};
 
 /// A peer's question, read and held to the protocol's limits.
@@ -59,22 +64,28 @@ impl Asker {
     /// Asks a peer that is connected. Its answer is read from what this returns, as it comes.
     pub async fn ask(&self, peer: &DeviceId, question: &Question) -> Result<Reading, AskError> {
         question.check().map_err(AskError::NotSent)?;
+        let stream = self.open(peer, Kind::Content, &encode(question)).await?;
+        Ok(Reading::new(stream))
+    }
+
+    /// Opens a stream and writes its first message, with its length before it.
+    async fn open(&self, peer: &DeviceId, kind: Kind, message: &[u8]) -> Result<Stream, AskError> {
         let (opened, stream) = oneshot::channel();
         let order = Order {
             peer: peer_of(peer),
-            opened,
+            stream: Wanted { kind, opened },
         };
         let sent = self.orders.send(order).await;
         sent.map_err(|_| AskError::Disconnected)?;
         let stream = stream.await.map_err(|_| AskError::Disconnected)?;
         let mut stream = stream.map_err(not_opened)?;
-        let framed = framed(&encode(question));
+        let framed = framed(message);
         let written = async {
             stream.write_all(&framed).await?;
             stream.flush().await
         };
         written.await.map_err(AskError::BrokenOff)?;
-        Ok(Reading::new(stream))
+        Ok(stream)
     }
 }
 
@@ -89,7 +100,7 @@ fn not_opened(error: StreamUpgradeError<Infallible>) -> AskError {
 
 /// A message with its length before it.
 fn framed(message: &[u8]) -> Vec<u8> {
-    // A message of this protocol has some hundred bytes.
+    // No message of these protocols has as many.
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
     [&length.to_le_bytes(), message].concat()
 }

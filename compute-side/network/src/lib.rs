@@ -44,7 +44,9 @@
 //!
 //! What has a name is asked for over streams of its own, by a protocol of its own
 //! ([`quern_protocol::fetch`]), and either side of a connection may ask: an [`Asker`] opens a stream for each
-//! question, and what the other side asks comes as an [`Inquiry`]. Who has more streams open for it than
+//! question, and what the other side asks comes as an [`Inquiry`]. So is what is said about pieces that a device keeps
+//! for others ([`quern_protocol::keep`]): a masternode tells a wish ([`Asker::wish`]), which comes to the device as a
+//! [`Wished`], if it keeps anything. Who has more streams open for it than
 //! [`limits::CONTENT_STREAMS_MAX`] has the next one reset.
 //!
 //! # Limits
@@ -66,7 +68,9 @@ mod wire;
 
 pub use address::Prefer;
 pub use client::{Client, ClientConfig, ConnectError, RequestError};
-pub use content::{AskError, Asker, Inquiry, Reading, ReadingError, Writing};
+pub use content::{
+    AskError, Asker, Inquiry, Reading, ReadingError, WishAnswer, WishError, Wished, Writing,
+};
 pub use identity::device_of_seed;
 pub use libp2p::{Multiaddr, multiaddr::Error as AddressError};
 pub use limits::ServerLimits;

@@ -6,7 +6,7 @@ mod standing;
 
 use crate::{
     Asker, Inquiry,
-    content::Contents,
+    content::{Contents, Hearers},
     identity::{device_of, key_pair, peer_of},
     limits::{CONNECTIONS_PER_DEVICE_MAX, DISMISS_GRACE, SURPLUS_MAX, ServerLimits},
     streams::masternode::{Answering, Asked, Event},
@@ -260,7 +260,10 @@ impl Server {
             .with_max_established_outgoing(Some(0));
         let key = key_pair(config.key_seed);
         let tasks = Answering::new(limits.requests_per_device_max, REQUEST_TIMEOUT);
-        let contents = Contents::new(config.inquiries);
+        let contents = Contents::new(Hearers {
+            inquiries: config.inquiries,
+            wishes: None,
+        });
         let asker = contents.asker();
         let mut swarm = build(key, tasks, contents, connections)?;
         let addresses = listen(&mut swarm, config.listen).await?;

@@ -71,7 +71,8 @@
 //!
 //! # Content by its name
 //!
-//! Bytes that have a name are fetched from whoever has them by a protocol of its own: [`fetch`].
+//! Bytes that have a name are fetched from whoever has them by a protocol of its own: [`fetch`]. So is what is said
+//! about pieces that a device keeps for others: [`keep`].
 //!
 //! # Versions
 //!
@@ -83,6 +84,7 @@
 //! See [`limits`]. [`decode`] refuses what breaks one, before anything looks at the message.
 
 pub mod fetch;
+pub mod keep;
 pub mod limits;
 mod message;
 mod telemetry;

@@ -8,6 +8,12 @@ pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one message of [`crate::fetch`]. The longest is the head of a span with nine hashes, 298.
 pub const FETCH_MESSAGE_BYTES_MAX: usize = 512;
 
+/// Bytes of one wish of [`crate::keep`]. The longest is to take a piece, 175.
+pub const WISH_BYTES_MAX: usize = 256;
+
+/// Bytes of one answer to a wish. The longest has 32 chunks of 4,096 bytes with 16 hashes each, 147,810.
+pub const KEEP_ANSWER_BYTES_MAX: usize = 160 * 1024;
+
 /// Bytes of one fetched or delivered piece: four fit into a message with room for the rest, and a
 /// 32 MiB shard takes 128 requests.
 pub const PIECE_BYTES_MAX: u32 = 256 * 1024;

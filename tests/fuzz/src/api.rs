@@ -8,8 +8,8 @@ use quern_jobs_api::{
     DeviceExplanation, DevicePool, DeviceState, GridState, Impasse, JobExplanation, JobForDevice,
     JobInGrid, JobStatus, LastDraw, Lateness, LogPage, MachineFacts, Matching, Measured, Offer,
     OwnerToken, Phase, PoolsAtLeast, Reason, Recomputations, ReplicaExplanation, ReplicaStage,
-    Rule, Sample, Scheduling, ScoreParts, ShardOffer, Step, StepKind, TaskExplanation,
-    TaskReceipts, TaskResult, TaskStage, Trouble, WaitingFor, Word,
+    Rule, Sample, Scheduling, ScoreParts, ShardOffer, Step, StepKind, StorageError, StorageOffer,
+    StorageStatus, TaskExplanation, TaskReceipts, TaskResult, TaskStage, Trouble, WaitingFor, Word,
 };
 use quern_primitives::{
     AccountId, DeviceId, Digest, JobId, amount,
@@ -166,6 +166,42 @@ pub(crate) const DECODERS: &[Decoder] = &[
     group::WITNESSING,
     group::REFUSAL,
     group::FOLLOWED,
+    Decoder {
+        name: "storage offer",
+        check: oracle::json_alone::<StorageOffer>,
+        seeds: || {
+            json(&[StorageOffer {
+                list_bytes: 7,
+                has_list: false,
+                missing: vec![(0, 0), (3, 1 << 20)],
+            }])
+        },
+    },
+    Decoder {
+        name: "storage status",
+        check: oracle::json_alone::<StorageStatus>,
+        seeds: || {
+            json(&[StorageStatus {
+                pieces: 3,
+                copies: 2,
+                here: 1,
+                holders: vec![2, 2, 0],
+                placing: 1,
+                devices: 4,
+            }])
+        },
+    },
+    Decoder {
+        name: "storage error",
+        check: oracle::json_alone::<StorageError>,
+        seeds: || {
+            json(&[
+                StorageError::NotMember,
+                StorageError::WrongPiece { piece: 3 },
+                StorageError::NoRoom { bytes: 7 },
+            ])
+        },
+    },
 ];
 
 /// As JSON and as a text of its own.

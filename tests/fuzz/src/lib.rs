@@ -28,6 +28,7 @@ mod evidence;
 mod fetch;
 mod group;
 mod honest;
+mod keep;
 mod light;
 mod log;
 mod manifest;
@@ -63,7 +64,7 @@ pub struct Target {
 }
 
 /// All targets. Two are fuzzed at a time, so each pair makes a run a minute longer.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target {
         name: "archive",
         decoders: archive::DECODERS,
@@ -87,6 +88,10 @@ pub const TARGETS: [Target; 14] = [
     Target {
         name: "jobs-api",
         decoders: api::DECODERS,
+    },
+    Target {
+        name: "keep",
+        decoders: keep::DECODERS,
     },
     Target {
         name: "light",

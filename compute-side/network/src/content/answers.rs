@@ -63,7 +63,7 @@ impl Reading {
 }
 
 /// A question's first bytes travel with the stream's negotiation, so it is here that its end is seen.
-fn is_other_protocol(error: &io::Error) -> bool {
+pub(super) fn is_other_protocol(error: &io::Error) -> bool {
     let inner = error.get_ref();
     let negotiation = inner.and_then(|inner| inner.downcast_ref::<NegotiationError>());
     matches!(negotiation, Some(NegotiationError::Failed))

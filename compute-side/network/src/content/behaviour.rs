@@ -1,14 +1,18 @@
-//! Opening streams for questions, and taking those that peers open.
+//! Opening streams for questions and wishes, and taking those that peers open.
 
-use super::{Counted, Inquiry, Writing, answers::read};
+use super::{
+    Asker, Counted, Inquiry, Writing,
+    answers::read,
+    streams::{Kind, Taken},
+    wishes::{self, Wished},
+};
 use crate::{
-    content::Asker,
     identity::device_of,
     limits::{CONTENT_STREAMS_MAX, INQUIRY_TIMEOUT, ORDERS_MAX},
 };
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use libp2p::{
-    Multiaddr, PeerId, Stream, StreamProtocol,
+    Multiaddr, PeerId, Stream,
     core::{Endpoint, transport::PortUse, upgrade::ReadyUpgrade},
     swarm::{
         ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
@@ -20,7 +24,6 @@ use libp2p::{
     },
 };
 use quern_primitives::ids::DeviceId;
-use quern_protocol::fetch::PROTOCOL;
 use std::{
     collections::VecDeque,
     convert::Infallible,
@@ -32,9 +35,6 @@ use tokio::{
     time::timeout,
 };
 
-/// The name under which peers negotiate these messages.
-const STREAM_PROTOCOL: StreamProtocol = StreamProtocol::new(PROTOCOL);
-
 /// Who waits for a stream. Dropped, it says that there is no connection.
 type Opened = oneshot::Sender<Result<Stream, StreamUpgradeError<Infallible>>>;
 
@@ -42,24 +42,38 @@ type Opened = oneshot::Sender<Result<Stream, StreamUpgradeError<Infallible>>>;
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(super) peer: PeerId,
+    pub(super) stream: Wanted,
+}
+
+/// A stream that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(super) kind: Kind,
     pub(super) opened: Opened,
 }
 
-/// Questions of both sides, over all connections.
+/// Who hears what a peer asks; what nobody hears is not taken.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hearers {
+    pub(crate) inquiries: Option<mpsc::Sender<Inquiry>>,
+    pub(crate) wishes: Option<mpsc::Sender<Wished>>,
+}
+
+/// Questions and wishes of both sides, over all connections.
 pub(crate) struct Contents {
     asker: Asker,
     orders: mpsc::Receiver<Order>,
-    inquiries: Option<mpsc::Sender<Inquiry>>,
+    hearers: Hearers,
 }
 
 impl Contents {
-    /// Hands what peers ask to whoever receives there; if that is nobody, no question is taken.
-    pub(crate) fn new(inquiries: Option<mpsc::Sender<Inquiry>>) -> Self {
+    /// Hands what peers ask to these.
+    pub(crate) fn new(hearers: Hearers) -> Self {
         let (sender, orders) = mpsc::channel(ORDERS_MAX);
         Self {
             asker: Asker { orders: sender },
             orders,
-            inquiries,
+            hearers,
         }
     }
 
@@ -69,10 +83,10 @@ impl Contents {
     }
 
     fn handler(&self, peer: &PeerId) -> Handler {
-        // A peer with another kind of key is not let in.
-        let inquiries = device_of(peer).zip(self.inquiries.clone());
         Handler {
-            inquiries,
+            // A peer with another kind of key is not let in.
+            peer: device_of(peer),
+            hearers: self.hearers.clone(),
             waiting: VecDeque::new(),
             opening: VecDeque::new(),
             open: Arc::new(()),
@@ -123,10 +137,10 @@ impl NetworkBehaviour for Contents {
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         // It never ends: this has a sender itself.
         match self.orders.poll_recv(context) {
-            Poll::Ready(Some(Order { peer, opened })) => Poll::Ready(ToSwarm::NotifyHandler {
+            Poll::Ready(Some(Order { peer, stream })) => Poll::Ready(ToSwarm::NotifyHandler {
                 peer_id: peer,
                 handler: NotifyHandler::Any,
-                event: opened,
+                event: stream,
             }),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
@@ -135,12 +149,13 @@ impl NetworkBehaviour for Contents {
 
 /// The questions of one connection.
 pub(crate) struct Handler {
-    /// Whose questions these are, and where they go.
-    inquiries: Option<(DeviceId, mpsc::Sender<Inquiry>)>,
+    /// Whose questions these are.
+    peer: Option<DeviceId>,
+    hearers: Hearers,
     /// Streams that are to be opened.
-    waiting: VecDeque<Opened>,
+    waiting: VecDeque<Wanted>,
     /// Streams that are being opened.
-    opening: VecDeque<Opened>,
+    opening: VecDeque<Wanted>,
     /// Each stream that the peer opened and that is not over holds a clone of it.
     open: Arc<()>,
     /// Questions that are being read.
@@ -148,8 +163,8 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    fn take(&mut self, stream: Stream) {
-        let Some((peer, inquiries)) = self.inquiries.clone() else {
+    fn take(&mut self, stream: Stream, kind: Kind) {
+        let Some(peer) = self.peer else {
             return;
         };
         // One that is dropped is reset, and its question is broken off.
@@ -161,9 +176,22 @@ impl Handler {
             stream,
             _one: Arc::clone(&self.open),
         };
-        let asked = timeout(INQUIRY_TIMEOUT, hand_on(peer, counted, inquiries));
+        let Hearers { inquiries, wishes } = &self.hearers;
+        let asked = match (kind, inquiries.clone(), wishes.clone()) {
+            (Kind::Content, Some(inquiries), _) => hand_on(peer, counted, inquiries).boxed(),
+            (Kind::Keep, _, Some(wishes)) => wishes::hand_on(peer, counted, wishes).boxed(),
+            _ => return,
+        };
         // Who does not ask in time is not answered.
+        let asked = timeout(INQUIRY_TIMEOUT, asked);
         self.asked.push(asked.map(drop).boxed());
+    }
+
+    /// Who has waited for longest for a stream of this kind, which is open now or cannot be opened: streams of a kind
+    /// are all alike.
+    fn next_opened(&mut self, kind: Kind) -> Option<Opened> {
+        let place = self.opening.iter().position(|it| it.kind == kind)?;
+        Some(self.opening.remove(place)?.opened)
     }
 }
 
@@ -187,34 +215,36 @@ async fn hand_on(peer: DeviceId, mut counted: Counted, inquiries: mpsc::Sender<I
 }
 
 impl ConnectionHandler for Handler {
-    type FromBehaviour = Opened;
+    type FromBehaviour = Wanted;
     type ToBehaviour = Infallible;
-    type InboundProtocol = ReadyUpgrade<StreamProtocol>;
-    type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type InboundProtocol = Taken;
+    type OutboundProtocol = ReadyUpgrade<Kind>;
     type InboundOpenInfo = ();
-    type OutboundOpenInfo = ();
+    type OutboundOpenInfo = Kind;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(STREAM_PROTOCOL), ())
+        let is_keeping = self.hearers.wishes.is_some();
+        SubstreamProtocol::new(Taken { is_keeping }, ())
     }
 
     fn connection_keep_alive(&self) -> bool {
         !self.waiting.is_empty() || !self.opening.is_empty() || !self.asked.is_empty()
     }
 
-    fn on_behaviour_event(&mut self, opened: Self::FromBehaviour) {
-        self.waiting.push_back(opened);
+    fn on_behaviour_event(&mut self, wanted: Self::FromBehaviour) {
+        self.waiting.push_back(wanted);
     }
 
     fn poll(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, (), Self::ToBehaviour>> {
+    ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Kind, Self::ToBehaviour>> {
         while let Poll::Ready(Some(())) = self.asked.poll_next_unpin(context) {}
-        if let Some(opened) = self.waiting.pop_front() {
-            self.opening.push_back(opened);
+        if let Some(wanted) = self.waiting.pop_front() {
+            let kind = wanted.kind;
+            self.opening.push_back(wanted);
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(ReadyUpgrade::new(STREAM_PROTOCOL), ()),
+                protocol: SubstreamProtocol::new(ReadyUpgrade::new(kind), kind),
             });
         }
         Poll::Pending
@@ -230,25 +260,24 @@ impl ConnectionHandler for Handler {
 
     fn on_connection_event(
         &mut self,
-        event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>,
+        event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol, (), Kind>,
     ) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
-                protocol: stream,
+                protocol: (stream, kind),
                 ..
-            }) => self.take(stream),
-            // Streams are all alike, so whoever has waited for longest gets the one that is open.
+            }) => self.take(stream, kind),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: stream,
-                ..
+                info: kind,
             }) => {
-                if let Some(opened) = self.opening.pop_front() {
+                if let Some(opened) = self.next_opened(kind) {
                     // An error says that nobody wants it any more.
                     let _ = opened.send(Ok(stream));
                 }
             }
-            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
-                if let Some(opened) = self.opening.pop_front() {
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, info: kind }) => {
+                if let Some(opened) = self.next_opened(kind) {
                     let _ = opened.send(Err(error));
                 }
             }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     Misbehaviour, RequestError,
-    content::Contents,
+    content::{Contents, Hearers},
     identity::key_pair,
     limits::{REQUESTS_PER_DEVICE_MAX, STREAM_BYTES_MAX},
     swarm::{BehaviourEvent, build},
@@ -48,7 +48,13 @@ impl Pair {
         let key = key_pair([1; 32]);
         let peer = key.public().to_peer_id();
         let answering = Answering::new(REQUESTS_PER_DEVICE_MAX, LONG);
-        let mut masternode = build(key, answering, Contents::new(None), unlimited()).unwrap();
+        let mut masternode = build(
+            key,
+            answering,
+            Contents::new(Hearers::default()),
+            unlimited(),
+        )
+        .unwrap();
         masternode
             .listen_on(listen.parse::<Multiaddr>().unwrap())
             .unwrap();
@@ -69,8 +75,13 @@ impl Pair {
 
         let asking = Asking::new(LONG);
         let opened = asking.opened.clone();
-        let mut device =
-            build(key_pair([2; 32]), asking, Contents::new(None), unlimited()).unwrap();
+        let mut device = build(
+            key_pair([2; 32]),
+            asking,
+            Contents::new(Hearers::default()),
+            unlimited(),
+        )
+        .unwrap();
         device.dial(address).unwrap();
         while !device.is_connected(&peer) {
             device.select_next_some().await;

@@ -38,6 +38,7 @@ pub(crate) fn to(server: &ServerHandle, key_seed: [u8; 32], prefer: Prefer) -> C
         addresses: server.listen_addresses().to_vec(),
         prefer,
         inquiries: None,
+        wishes: None,
     }
 }
 
@@ -228,10 +229,8 @@ async fn nobody_there_is_said_with_the_address() {
     let (server, _events) = serve(ServerLimits::default()).await;
     let config = to(&server, DEVICE, Prefer::Tcp);
     server.shutdown().await;
-    let tcp = config
-        .addresses
-        .iter()
-        .filter(|address| address.to_string().contains("tcp"));
+    let tcp = config.addresses.iter();
+    let tcp = tcp.filter(|address| address.to_string().contains("tcp"));
     let config = ClientConfig {
         addresses: tcp.cloned().collect(),
         ..config

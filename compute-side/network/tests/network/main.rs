@@ -3,6 +3,7 @@
 
 mod content;
 mod cut;
+mod keeping;
 mod loopback;
 mod raw;
 mod streams;
