@@ -9,7 +9,7 @@ use quern_primitives::ids::DeviceId;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -26,6 +26,8 @@ pub struct Config {
     pub allowance: watch::Receiver<Allowance>,
     /// What peers ask.
     pub inquiries: mpsc::Receiver<Inquiry>,
+    /// Where bytes that came and went are counted.
+    pub moved_bytes: Arc<AtomicU64>,
 }
 
 /// How far a thing is.
@@ -80,8 +82,9 @@ impl Transfer {
             shelf,
             allowance,
             inquiries,
+            moved_bytes,
         } = config;
-        let (mover, happens) = Mover::new(seed, shelf);
+        let (mover, happens) = Mover::new(seed, shelf, moved_bytes);
         let inputs = Inputs {
             orders: received,
             happens,

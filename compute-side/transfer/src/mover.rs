@@ -19,7 +19,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     io,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -115,10 +118,15 @@ pub(crate) struct Mover {
     tasks: JoinSet<()>,
     /// The span that is being looked at.
     arrived: Option<(RequestId, Span)>,
+    moved_bytes: Arc<AtomicU64>,
 }
 
 impl Mover {
-    pub(crate) fn new(seed: u64, shelf: Arc<dyn Shelf>) -> (Self, mpsc::Receiver<Happened>) {
+    pub(crate) fn new(
+        seed: u64,
+        shelf: Arc<dyn Shelf>,
+        moved_bytes: Arc<AtomicU64>,
+    ) -> (Self, mpsc::Receiver<Happened>) {
         let (happened, happens) = mpsc::channel(HAPPENED_MAX);
         let mover = Self {
             started: Instant::now(),
@@ -133,6 +141,7 @@ impl Mover {
             trees: Trees::default(),
             tasks: JoinSet::new(),
             arrived: None,
+            moved_bytes,
         };
         (mover, happens)
     }
@@ -338,6 +347,9 @@ impl Mover {
 
     /// What follows from an event, carried out in order.
     async fn step(&mut self, event: Event) {
+        if let Event::Moved { bytes, .. } | Event::Sent { bytes, .. } = event {
+            self.moved_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
         let is_told = !matches!(event, Event::Moved { .. });
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {

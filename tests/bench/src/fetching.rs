@@ -155,6 +155,7 @@ async fn connected(serving: &Serving) -> anyhow::Result<Client> {
         addresses: vec![serving.address.clone()],
         prefer: Prefer::Tcp,
         inquiries: None,
+        wishes: None,
     };
     Ok(Client::connect(config).await?)
 }
@@ -170,6 +171,7 @@ async fn fetch(serving: &[Serving], folder: &Path, things: &[Thing]) -> anyhow::
         shelf: Arc::new(quern_transfer::Bare),
         allowance,
         inquiries,
+        moved_bytes: Arc::default(),
     });
     let mut clients = Vec::new();
     for one in serving {
@@ -268,6 +270,7 @@ pub(crate) fn serve(folder: &Path, seed: u8) -> anyhow::Result<ExitCode> {
             shelf: Arc::new(Open { things }),
             allowance,
             inquiries: of_transfer,
+            moved_bytes: Arc::default(),
         });
         let asker = server.asker().clone();
         tokio::spawn(async move {

@@ -123,6 +123,7 @@ fn transfer(seed: u64, shelf: &Arc<TestShelf>) -> (Transfer, mpsc::Sender<Inquir
         shelf: shelf.clone(),
         allowance,
         inquiries,
+        moved_bytes: Arc::default(),
     });
     (transfer, sender)
 }
@@ -279,6 +280,7 @@ impl Device {
             addresses: masternode.server.listen_addresses().to_vec(),
             prefer: Prefer::Quic,
             inquiries: Some(self.inquiries.clone()),
+            wishes: None,
         })
         .await
         .unwrap();
