@@ -43,6 +43,7 @@ pub mod claims;
 pub mod cli;
 pub mod core;
 pub mod device;
+mod keeper;
 pub mod kept;
 pub mod limits;
 pub mod machine;

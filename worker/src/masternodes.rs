@@ -1,7 +1,7 @@
 //! Where the masternodes are: from the chain, or from the settings.
 
 use crate::{
-    limits::MASTERNODES_MAX,
+    limits::{MASTERNODES_MAX, PAUSE_MS_MAX},
     settings::{Masternode, Source},
 };
 use quern_ledger::{Chain, ChainError};
@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// How long one node of the chain may take to answer before the next is asked.
 const NODE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The first pause after the chain could not be asked.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The chain and its masternodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +78,22 @@ impl Directory {
             chain: None,
             genesis: None,
             node_timeout: NODE_TIMEOUT,
+        }
+    }
+
+    /// Asks for the masternodes until somebody answers.
+    pub(crate) async fn look_up_at_last(&mut self) -> Network {
+        let mut pause = PAUSE;
+        loop {
+            match self.look_up().await {
+                Ok(network) => return network,
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, source, pause_s = pause.as_secs(), "no masternodes yet");
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(PAUSE_MS_MAX));
         }
     }
 

@@ -63,6 +63,9 @@ memory_mib = 2048
 # Disk for cached programs, in MiB, from 64 to 1048576.
 programs_mib = 512
 
+# Disk for pieces of others' data that are kept for pay, in MiB, up to 1073741824. With 0 nothing is kept.
+pieces_mib = 0
+
 [claims]
 # What is done when work of this device that a masternode acknowledged is left out of what it settles:
 # "file" shows it to the chain, "tell" only says so in the log, "off" does not look.
@@ -87,6 +90,9 @@ level = "info"
 /// Bytes of a MiB.
 const MIB: u64 = 1024 * 1024;
 
+/// The most disk for pieces of others' data: a pebibyte.
+const PIECES_MIB_MAX: u64 = 1 << 30;
+
 /// The most that bonds may be a day, in ByteChips.
 const BONDS_BC_MAX: u64 = 1_000_000;
 
@@ -109,6 +115,8 @@ pub struct Settings {
     pub memory_bytes_max: u64,
     /// Disk for cached programs.
     pub programs_bytes_max: u64,
+    /// Disk for pieces of others' data; nothing is kept where it is 0.
+    pub pieces_bytes_max: u64,
     /// What is done about work that was left out.
     pub claims: Claims,
     /// How to log.
@@ -330,6 +338,7 @@ enum PreferEntry {
 struct LimitsEntry {
     memory_mib: u64,
     programs_mib: u64,
+    pieces_mib: u64,
 }
 
 #[derive(Deserialize)]
@@ -370,6 +379,7 @@ impl Default for LimitsEntry {
         Self {
             memory_mib: 2_048,
             programs_mib: 512,
+            pieces_mib: 0,
         }
     }
 }
@@ -404,9 +414,11 @@ impl Settings {
         let LimitsEntry {
             memory_mib,
             programs_mib,
+            pieces_mib,
         } = file.limits;
         within("limits.memory_mib", memory_mib, 1, most_memory_mib)?;
         within("limits.programs_mib", programs_mib, 64, 1024 * 1024)?;
+        within("limits.pieces_mib", pieces_mib, 0, PIECES_MIB_MAX)?;
         within("stop_grace_s", file.stop_grace_s, 0, 24 * 3_600)?;
         let bonds_bc = file.claims.bonds_bc_per_day;
         within("claims.bonds_bc_per_day", bonds_bc, 0, BONDS_BC_MAX)?;
@@ -422,6 +434,7 @@ impl Settings {
             stop_grace_ms: file.stop_grace_s * 1_000,
             memory_bytes_max: memory_mib * MIB,
             programs_bytes_max: programs_mib * MIB,
+            pieces_bytes_max: pieces_mib * MIB,
             claims: Claims {
                 mode: file.claims.mode,
                 account: folder.join(file.claims.account),

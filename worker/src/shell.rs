@@ -7,6 +7,7 @@
 mod claiming;
 mod gauge;
 mod in_hand;
+mod keeping;
 mod links;
 mod notices;
 mod settings_file;
@@ -23,7 +24,6 @@ use crate::{
     claims::Ask,
     core::{Core, CoreSettings, Effect, Event, Finished, Sealed, Tick},
     device::{DeviceSecrets, KeyFileError},
-    limits::PAUSE_MS_MAX,
     machine::{Machine, Places},
     masternodes::{Directory, LookUpError, Network},
     programs::{Engines, Programs, Store},
@@ -37,6 +37,7 @@ pub use claiming::ClaimingError;
 use futures::future::BoxFuture;
 use gauge::Gauge;
 use in_hand::InHand;
+use keeping::{Keeper, Keeping};
 use links::Links;
 use quern_primitives::ids::{DeviceId, GenesisHash};
 use quern_protocol::{ReplicaId, ShownVerdict};
@@ -58,9 +59,6 @@ const NEWS_MAX: usize = 256;
 
 /// How often the chain is asked for its masternodes.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(60);
-
-/// The first pause after the chain could not be asked.
-const LOOK_UP_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the number of acknowledged tasks is told, when there are new ones.
 const SUMMARY_EVERY: Duration = Duration::from_secs(30);
@@ -196,7 +194,7 @@ async fn start(
 
     let mut directory = Box::new(Directory::new(settings.source.clone()));
     let network = tokio::select! {
-        network = first_look_up(&mut directory) => network,
+        network = directory.look_up_at_last() => network,
         _ = stop.recv() => return Ok(Ended::Cleanly { acknowledged: 0 }),
     };
     let bench = Bench::new(&secrets, network.genesis, executor).keeping(reports.clone());
@@ -208,6 +206,14 @@ async fn start(
         directory.chain(),
         news.clone(),
     )?;
+    let keeper = Keeper {
+        key: secrets.signing_key(),
+        genesis: network.genesis,
+        account: claiming.account(),
+        traffic: traffic.clone(),
+    };
+    let now = (directory.chain(), gauge.allowance());
+    let keeping = Keeping::start(&settings, keeper, now).map_err(data)?;
     let shell = Shell {
         genesis: network.genesis,
         claiming,
@@ -221,6 +227,7 @@ async fn start(
             secrets.signing_seed(),
             settings.prefer,
             traffic,
+            keeping.ears(),
             news.clone(),
         ),
         in_hand: InHand::new(
@@ -230,6 +237,7 @@ async fn start(
             news.clone(),
         ),
         reports,
+        keeping,
         file: SettingsFile::new(settings.file.clone(), news.clone()),
         settings,
         news,
@@ -248,23 +256,8 @@ fn set_pace(pace: &Pace, availability: &Availability, machine: &Machine) {
     }
 }
 
-/// Asks for the masternodes until somebody answers.
-async fn first_look_up(directory: &mut Directory) -> Network {
-    let mut pause = LOOK_UP_PAUSE;
-    loop {
-        match directory.look_up().await {
-            Ok(network) => return network,
-            Err(error) => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, source, pause_s = pause.as_secs(), "no masternodes yet");
-            }
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(PAUSE_MS_MAX));
-    }
-}
-
 struct Shell {
+    keeping: Keeping,
     genesis: GenesisHash,
     claiming: Claiming,
     /// What masternodes signed for this device's work.
@@ -337,7 +330,9 @@ impl Shell {
                 }
                 _ = looks.tick() => {
                     self.file.look(false);
-                    match self.gauge.look() {
+                    let looked = self.gauge.look();
+                    self.keeping.allow(self.gauge.allowance());
+                    match looked {
                         Some(measured) => self.tell(measured)?,
                         None => false,
                     }
@@ -405,6 +400,7 @@ impl Shell {
             }
             News::LookedUp(directory, found) => {
                 self.claiming.learn_chain(directory.chain());
+                self.keeping.learn_chain(directory.chain());
                 self.look_up_later(directory);
                 match found {
                     Ok(network) => self.learn(network),

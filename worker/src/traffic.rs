@@ -29,6 +29,11 @@ impl Traffic {
         Ok(answer)
     }
 
+    /// Where others count what they move.
+    pub(crate) fn counter(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0)
+    }
+
     /// What was counted since this was last asked.
     pub(crate) fn take(&self) -> u64 {
         self.0.swap(0, Ordering::Relaxed)

@@ -29,6 +29,7 @@ impl Settings {
             stop_grace_ms,
             memory_bytes_max,
             programs_bytes_max,
+            pieces_bytes_max,
             claims,
             log,
             availability,
@@ -46,6 +47,10 @@ impl Settings {
             (
                 "limits.programs_mib",
                 *programs_bytes_max != read.programs_bytes_max,
+            ),
+            (
+                "limits.pieces_mib",
+                *pieces_bytes_max != read.pieces_bytes_max,
             ),
             ("claims", *claims != read.claims),
             ("log", *log != read.log),

@@ -164,6 +164,11 @@ impl Claiming {
         })
     }
 
+    /// The account that sends what is to be sent, if there is one.
+    pub(super) fn account(&self) -> Option<Account> {
+        self.account.clone()
+    }
+
     /// A node has answered over this connection.
     pub(super) fn learn_chain(&mut self, chain: Option<Chain>) {
         if chain.is_some() {

@@ -14,6 +14,7 @@ use crate::{
     telemetry,
     traffic::Traffic,
 };
+use quern_transfer::Allowance;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -132,6 +133,16 @@ impl Gauge {
     /// Whether a rule may come to hold the machine back between two readings of its whole state.
     fn looks_often(&self) -> bool {
         self.rules.only_when_idle.is_some() || self.rules.data_bytes_per_month_max.is_some()
+    }
+
+    /// What may still move of the owner's month.
+    pub(super) fn allowance(&self) -> Allowance {
+        let used = self.used.in_month(availability::now().month());
+        let most = self.rules.data_bytes_per_month_max;
+        Allowance {
+            left_bytes: most.map(|most| most.saturating_sub(used)),
+            ..Allowance::default()
+        }
     }
 
     /// What the core is to be told of the last reading.

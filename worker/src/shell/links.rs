@@ -1,7 +1,9 @@
 //! Connections with masternodes.
 
 use super::News;
-use crate::{claims::Ask, core::Event, settings::Masternode, traffic::Traffic, transfer::Link};
+use crate::{
+    claims::Ask, core::Event, keeper::Ears, settings::Masternode, traffic::Traffic, transfer::Link,
+};
 use quern_network::{Client, ClientConfig, Multiaddr, Prefer, RequestError};
 use quern_primitives::ids::DeviceId;
 use quern_protocol::{Refusal, Request, Response, Show, ShownVerdict};
@@ -19,6 +21,8 @@ pub(super) struct Links {
     key_seed: [u8; 32],
     prefer: Prefer,
     traffic: Traffic,
+    /// What hears what masternodes ask and wish, if pieces are kept.
+    ears: Option<Ears>,
     news: mpsc::Sender<News>,
     known: BTreeMap<DeviceId, Known>,
     /// Connections that are being closed.
@@ -41,12 +45,14 @@ impl Links {
         key_seed: [u8; 32],
         prefer: Prefer,
         traffic: Traffic,
+        ears: Option<Ears>,
         news: mpsc::Sender<News>,
     ) -> Self {
         Self {
             key_seed,
             prefer,
             traffic,
+            ears,
             news,
             known: BTreeMap::new(),
             closing: Vec::new(),
@@ -70,7 +76,14 @@ impl Links {
     pub(super) fn connect(&mut self, masternode: DeviceId, connection: u64) {
         let (key_seed, prefer) = (self.key_seed, self.prefer);
         let known = self.known.entry(masternode).or_insert_with(Known::new);
-        let config = known.config(masternode, key_seed, prefer);
+        let config = match &self.ears {
+            Some(ears) => ClientConfig {
+                inquiries: Some(ears.inquiries.clone()),
+                wishes: Some(ears.wishes.clone()),
+                ..known.config(masternode, key_seed, prefer)
+            },
+            None => known.config(masternode, key_seed, prefer),
+        };
         let news = self.news.clone();
         let task = tokio::spawn(async move {
             let outcome = match Client::connect(config).await {
@@ -112,9 +125,15 @@ impl Links {
         };
         known.connecting = None;
         known.client = Some(client.clone());
-        let news = self.news.clone();
+        let (news, ears) = (self.news.clone(), self.ears.clone());
         tokio::spawn(async move {
+            if let Some(ears) = &ears {
+                ears.came(masternode, connection, &client).await;
+            }
             client.disconnected().await;
+            if let Some(ears) = &ears {
+                ears.left(masternode, connection).await;
+            }
             let ended = Event::Disconnected {
                 masternode,
                 connection,
@@ -250,6 +269,7 @@ impl Known {
             addresses: self.addresses.clone(),
             prefer,
             inquiries: None,
+            wishes: None,
         }
     }
 }

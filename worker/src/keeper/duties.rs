@@ -1,0 +1,155 @@
+//! What the chain says that this device holds, and the challenges that it answers there.
+//!
+//! A look costs a few questions to the chain's node, one of them for each thousand pieces that are held. A challenge
+//! leaves minutes for its answer, and looks come more often than that.
+
+use crate::kept::{KeptPieces, PieceName};
+use quern_custody_rules::drawn;
+use quern_ledger::{Account, Call, Chain, ChainError, CustodyCall, SubmitError};
+use quern_primitives::{
+    custody::{Answer, Challenge, Holding, Place, piece_chunks},
+    ids::{AccountId, BlockNumber, DeviceId},
+};
+use std::{collections::BTreeSet, time::Duration};
+use tokio::sync::watch;
+
+/// How often the chain is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+
+/// How long a look may take.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Challenges that are answered in one look; the others have to wait for the next.
+const ANSWERED_MAX: usize = 16;
+
+/// What was seen of the chain last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The account that the device is registered for.
+    pub(crate) account: Option<AccountId>,
+    /// The chain's clock of finality.
+    pub(crate) clock: BlockNumber,
+    /// What it holds, or held and is not forgotten.
+    pub(crate) held: BTreeSet<PieceName>,
+}
+
+/// Looks at the chain, and answers challenges.
+pub(crate) struct Duties {
+    pub(crate) device: DeviceId,
+    pub(crate) kept: KeptPieces,
+    pub(crate) chain: watch::Receiver<Option<Chain>>,
+    /// The account that sends answers; without one challenges are only told.
+    pub(crate) account: Option<Account>,
+    pub(crate) facts: watch::Sender<Option<Facts>>,
+}
+
+impl Duties {
+    /// Goes on until nobody wants to know any more.
+    pub(crate) async fn run(self) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !self.facts.is_closed() {
+            looks.tick().await;
+            let Some(chain) = self.chain.borrow().clone() else {
+                continue;
+            };
+            match tokio::time::timeout(LOOK_TIMEOUT, self.look(&chain)).await {
+                Ok(Ok(open)) => self.answer_all(&chain, open).await,
+                Ok(Err(error)) => tracing::debug!(%error, "the chain does not tell what is held"),
+                Err(_) => tracing::debug!("the chain takes too long to tell what is held"),
+            }
+        }
+    }
+
+    /// Looks at the chain. Returns the challenges that are open.
+    async fn look(&self, chain: &Chain) -> Result<Vec<(Place, Holding, Challenge)>, ChainError> {
+        let state = chain.at_finalised().await?;
+        let account = state.device(self.device).await?;
+        let clock = state.finality().await?.clock;
+        let held = state.held_by(self.device).await?;
+        let facts = Facts {
+            account: account.map(|view| view.device.account),
+            clock,
+            held: held.iter().map(|(at, _)| (at.contract, at.piece)).collect(),
+        };
+        self.facts.send_replace(Some(facts));
+        let mut open = Vec::new();
+        for (place, holding) in held.into_iter().filter(|(_, it)| it.is_challenged) {
+            if open.len() >= ANSWERED_MAX {
+                break;
+            }
+            if let Some(challenge) = state.challenge_of(place).await? {
+                open.push((place, holding, challenge));
+            }
+        }
+        Ok(open)
+    }
+
+    async fn answer_all(&self, chain: &Chain, open: Vec<(Place, Holding, Challenge)>) {
+        for (place, holding, challenge) in open {
+            let (contract, piece) = (place.contract, place.piece);
+            let Some(account) = &self.account else {
+                tracing::warn!(%contract, piece, due = challenge.due, "a piece is challenged on the chain, and this worker has no account to answer with; make one with `quern-worker claims account`, and send it some money for fees");
+                continue;
+            };
+            match self
+                .answer(chain, account, (&place, &holding, &challenge))
+                .await
+            {
+                Ok(parts) => tracing::info!(%contract, piece, parts, "a challenge is answered"),
+                Err(error) => {
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%contract, piece, due = challenge.due, %error, source, "a challenge is not answered yet");
+                }
+            }
+        }
+    }
+
+    /// Sends the parts that are missing, and says how many.
+    async fn answer(
+        &self,
+        chain: &Chain,
+        account: &Account,
+        (place, holding, challenge): (&Place, &Holding, &Challenge),
+    ) -> Result<usize, AnswerError> {
+        let count = piece_chunks(holding.bytes).unwrap_or_default();
+        let asked = drawn::chunks(&challenge.seed, count);
+        let mut sent = Vec::new();
+        for part in 0..u8::try_from(drawn::parts(asked.len())).unwrap_or(u8::MAX) {
+            let is_answered = challenge.answered & 1u8.checked_shl(part.into()).unwrap_or(0) != 0;
+            let Some(chunks) = drawn::part(&asked, part).filter(|_| !is_answered) else {
+                continue;
+            };
+            let (kept, name) = (self.kept.clone(), (place.contract, place.piece));
+            let chunks = chunks.to_vec();
+            let shown = tokio::task::spawn_blocking(move || kept.show(&name, &chunks)).await;
+            let shown = shown.map_err(|_| AnswerError::Ended)??;
+            let answer = Answer {
+                part,
+                chunks: shown.try_into().map_err(|_| AnswerError::Ended)?,
+            };
+            let place = *place;
+            let call = CustodyCall::Answer { place, answer };
+            sent.push(chain.send(account, &Call::Custody(Box::new(call))).await?);
+        }
+        let parts = sent.len();
+        for sent in sent {
+            sent.settled().await?;
+        }
+        Ok(parts)
+    }
+}
+
+/// Why a challenge is not answered.
+#[derive(Debug, thiserror::Error)]
+enum AnswerError {
+    /// The piece is not here, or not what it was.
+    #[error(transparent)]
+    Show(#[from] crate::kept::ShowError),
+    /// The chain did not take it.
+    #[error(transparent)]
+    Chain(#[from] SubmitError),
+    /// The task that reads ended.
+    #[error("the task that reads the piece ended")]
+    Ended,
+}

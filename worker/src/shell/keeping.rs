@@ -1,0 +1,97 @@
+//! Has pieces of others' data kept, if the machine's owner gives room for them.
+
+use crate::{
+    keeper::{self, Duties, Ears, KeeperConfig},
+    settings::{Settings, Source},
+    traffic::Traffic,
+};
+use quern_ledger::{Account, Chain};
+use quern_primitives::{ids::GenesisHash, payload::DeviceKey};
+use quern_transfer::Allowance;
+use std::io;
+use tokio::sync::watch;
+
+/// As whom pieces are kept.
+pub(super) struct Keeper {
+    pub(super) key: DeviceKey,
+    pub(super) genesis: GenesisHash,
+    /// The account that sends answers to the chain.
+    pub(super) account: Option<Account>,
+    pub(super) traffic: Traffic,
+}
+
+/// What those who keep pieces are told.
+pub(super) struct Keeping {
+    chain: watch::Sender<Option<Chain>>,
+    allowance: watch::Sender<Allowance>,
+    ears: Option<Ears>,
+}
+
+impl Keeping {
+    /// Starts to keep pieces, with this chain and what may move now. Nothing is kept where settings give no room, or do
+    /// not say where the chain is.
+    pub(super) fn start(
+        settings: &Settings,
+        keeper: Keeper,
+        (chain, allowance): (Option<Chain>, Allowance),
+    ) -> io::Result<Self> {
+        let mut keeping = Self {
+            chain: watch::Sender::new(chain),
+            allowance: watch::Sender::new(allowance),
+            ears: None,
+        };
+        if settings.pieces_bytes_max == 0 {
+            return Ok(keeping);
+        }
+        if !matches!(settings.source, Source::Chain(_)) {
+            tracing::warn!(
+                "`limits.pieces_mib` gives room for pieces, and what is held only the chain knows: set `chain`, or none are kept"
+            );
+            return Ok(keeping);
+        }
+        let Keeper {
+            key,
+            genesis,
+            account,
+            traffic,
+        } = keeper;
+        let (facts, seen) = watch::channel(None);
+        let device = key.id();
+        let (ears, kept) = keeper::start(KeeperConfig {
+            folder: settings.data.join("kept"),
+            bytes_max: settings.pieces_bytes_max,
+            key,
+            genesis,
+            facts: seen,
+            allowance: keeping.allowance.subscribe(),
+            traffic,
+        })?;
+        let duties = Duties {
+            device,
+            kept,
+            chain: keeping.chain.subscribe(),
+            account,
+            facts,
+        };
+        tokio::spawn(duties.run());
+        keeping.ears = Some(ears);
+        Ok(keeping)
+    }
+
+    /// What hears masternodes.
+    pub(super) fn ears(&self) -> Option<Ears> {
+        self.ears.clone()
+    }
+
+    /// A node has answered over this connection.
+    pub(super) fn learn_chain(&self, chain: Option<Chain>) {
+        if chain.is_some() {
+            self.chain.send_replace(chain);
+        }
+    }
+
+    /// So much may still move.
+    pub(super) fn allow(&self, allowance: Allowance) {
+        self.allowance.send_replace(allowance);
+    }
+}
