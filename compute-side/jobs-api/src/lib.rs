@@ -41,7 +41,8 @@
 //! jobs_gridMatching(asking)                      how many of them meet what a job asks for
 //! ```
 //!
-//! What the masternodes of a job say to each other is beside it: see [`GroupApiServer`].
+//! What the masternodes of a job say to each other is beside it: see [`GroupApiServer`]; and so is what is said about
+//! data that are kept: see [`StorageApiServer`].
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jsonrpsee::{core::RpcResult, core::SubscriptionResult, proc_macros::rpc};
@@ -62,6 +63,7 @@ mod group;
 mod impasse;
 mod log;
 mod numbers;
+mod storage;
 
 pub use advice::Reader;
 pub use corrections::{CORRECTIONS_MAX, Correction, Corrections, Word};
@@ -83,6 +85,10 @@ pub use group::{
 pub use impasse::{Impasse, Trouble};
 pub use log::{LOG_PAGE_BLOCKS_MAX, LOG_PAGE_BYTES_MAX, LogPage};
 pub use numbers::{counted, counted_as, grouped};
+pub use storage::{
+    OFFERED_PIECES_MAX, StorageApiClient, StorageApiServer, StorageError, StorageOffer,
+    StorageStatus,
+};
 
 /// Bytes of one uploaded or downloaded piece.
 pub const PIECE_BYTES_MAX: usize = 1024 * 1024;

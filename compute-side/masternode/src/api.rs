@@ -9,12 +9,14 @@ mod grid;
 mod group;
 mod log;
 mod statuses;
+mod storage;
 mod upload;
 
 use crate::{
     core::OutputPlace,
     daemon::{Answered, Command, Question, Reply, Shared},
     group::Members,
+    keepers::Keepers,
     receipts::Outcome,
     store::JobLog,
     vault::Item,
@@ -31,7 +33,7 @@ use quern_jobs_api::{
     About, ApiError, Asking, Blob, Corrections, DelegatedKey, DeviceExplanation, DeviceState,
     GridState, GroupApiServer as _, JobExplanation, JobStatus, JobsApiServer, LogPage,
     MESSAGE_BYTES_MAX, Matching, Offer, OwnerToken, PIECE_BYTES_MAX, Phase, STATUS_AGE_MAX,
-    TaskExplanation, TaskReceipts, TaskResult, WaitingFor,
+    StorageApiServer as _, TaskExplanation, TaskReceipts, TaskResult, WaitingFor,
 };
 use quern_primitives::{
     BlockNumber, DeviceId, JobId, TaskIndex, ids::ReplicaIndex, job::Job, verdict::ReceiptFile,
@@ -39,6 +41,7 @@ use quern_primitives::{
 use quern_shards::keys;
 use statuses::Statuses;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
+use storage::StorageDesk;
 use tokio::sync::oneshot;
 
 /// Rows of one answer.
@@ -77,7 +80,7 @@ impl Running {
 /// Starts the server.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
-    members: Members,
+    (members, keepers): (Members, Keepers),
     listen: SocketAddr,
 ) -> anyhow::Result<Running> {
     let pings = PingConfig::new()
@@ -103,6 +106,7 @@ pub(crate) async fn serve(
     };
     let mut methods = api.into_rpc();
     methods.merge(between.into_rpc())?;
+    methods.merge(StorageDesk::new(keepers).into_rpc())?;
     let handle = server.start(methods);
     Ok(Running { handle, address })
 }

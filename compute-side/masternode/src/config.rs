@@ -74,6 +74,9 @@ pub struct Config {
     /// over 64 KiB. Smaller results and the logs are in the store, and come on top.
     #[serde(default = "default_disk_bytes_max")]
     pub disk_bytes_max: u64,
+    /// What pieces of data that are to be kept may take of the disk until devices keep them, in bytes. They come on top.
+    #[serde(default = "default_disk_bytes_max")]
+    pub pieces_bytes_max: u64,
     /// Devices that are connected at a time, at most: from 1 to 1,000,000.
     #[serde(default = "default_device_connections_max")]
     pub device_connections_max: u32,
@@ -438,6 +441,7 @@ mod tests {
         assert_eq!(config.listen().unwrap().len(), 2);
         assert_eq!(config.settle(), SettleLimits::default());
         assert_eq!(config.disk_bytes_max, DISK_BYTES_MAX);
+        assert_eq!(config.pieces_bytes_max, DISK_BYTES_MAX);
     }
 
     #[test]

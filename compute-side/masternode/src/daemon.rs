@@ -22,6 +22,7 @@ mod state;
 mod transfers;
 mod uploads;
 
+use figures::engines;
 pub(crate) use figures::{beginning_at_last, seed_now};
 pub(crate) use lookups::Sighting;
 pub use lottery::{winners as lottery_winners, winners_of as lottery_winners_of};
@@ -34,11 +35,12 @@ use crate::{
     config::Config,
     context::compose,
     core::{
-        Challenge, Core, Effect, Engines, Event, News, NoReferee, Note, PlannedAssignment,
-        ReportFacts, Settings, SettleLimits, Tick, Ticket, Token, Truth,
+        Challenge, Core, Effect, Event, News, NoReferee, Note, PlannedAssignment, ReportFacts,
+        Settings, SettleLimits, Tick, Ticket, Token, Truth,
     },
     disputes,
     group::{Accuser, Awaited, Members, replicate, take_turns},
+    keepers::{INQUIRIES_MAX, Keepers, Line},
     settler::{self, Books},
     vault::Vault,
     watcher,
@@ -49,7 +51,7 @@ use lottery::{Lottery, Outcome};
 use quern_ledger::Chain;
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
-    BlockNumber, DeviceId, Digest, JobId, TaskIndex, device::Class, ids::ReplicaIndex, job::Job,
+    BlockNumber, DeviceId, Digest, JobId, TaskIndex, ids::ReplicaIndex, job::Job,
     payload::NodeSecret,
 };
 use quern_protocol::{Exchange, Hello, Response};
@@ -228,25 +230,34 @@ async fn serve(
     };
     let (core, block) = watcher::take_up(&shared, settings).await?;
 
+    let (inquiries, asked) = mpsc::channel(INQUIRIES_MAX);
     let (server, events) = Server::start(ServerConfig {
         key_seed: *keys.network_seed,
         listen: config.listen()?,
         limits: config.server_limits(),
-        inquiries: None,
+        inquiries: Some(inquiries),
     })
     .await?;
+    let stores = config.data_dir.join("stores");
+    let keepers = Keepers::open(shared.clone(), &stores, config.pieces_bytes_max)?;
     let room = Arc::new(Room::new(&shared, &config));
     let disputes = config.disputes_lies();
     let accuser = Arc::new(Accuser::new(shared.clone(), room.clone(), disputes));
     let rooms = (room.clone(), accuser.clone());
     let members = Members::new(shared.clone(), engines(), disputes, rooms);
-    let api = crate::api::serve(shared.clone(), members, config.jobs_api_listen).await?;
+    let api = crate::api::serve(
+        shared.clone(),
+        (members, keepers.clone()),
+        config.jobs_api_listen,
+    )
+    .await?;
     published::publish_at_last(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
     tokio::spawn(settler::settle(books, shared.clone(), to_settle, tell));
     tokio::spawn(disputes::look_after(shared.clone()));
     tokio::spawn(replicate(shared.clone()));
     tokio::spawn(take_turns(shared.clone()));
+    tokio::spawn(keepers.run(Line::new(server.asker().clone(), asked)));
     tokio::spawn(figures::compute_benchmarks(shared.clone()));
 
     let (greetings, greeted) = mpsc::channel(lookups::WAITING_MAX);
@@ -288,15 +299,6 @@ async fn serve(
     api.stop();
     server.shutdown().await;
     result?
-}
-
-/// The engines of this version of the software, which its workers run.
-fn engines() -> Engines {
-    let engine = |class| Digest(quern_sandbox::engine_digest(class));
-    Engines {
-        pinned: engine(Class::Pinned),
-        portable: engine(Class::Portable),
-    }
 }
 
 /// What reaches the task that owns the core: commands, what devices say, and the jobs of which a transaction

@@ -37,7 +37,7 @@ mod witnesses;
 pub(crate) use accusing::Accuser;
 pub(crate) use counted::{Awaited, Counting};
 pub(crate) use member::Members;
-pub(crate) use peers::{Peers, replicate};
+pub(crate) use peers::{Peers, replicate, urls};
 pub(crate) use referees::referee;
 pub(crate) use turns::{SettledError, settled_before, take_turns};
 pub(crate) use witnessed::Witnessed;

@@ -29,6 +29,7 @@ mod cover;
 mod daemon;
 mod disputes;
 mod group;
+mod keepers;
 mod locks;
 mod receipts;
 mod referee;

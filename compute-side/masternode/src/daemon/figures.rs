@@ -4,11 +4,11 @@
 use super::{Command, Shared};
 use crate::{
     benchmark::Benchmark,
-    core::Challenge,
+    core::{Challenge, Engines},
     group::{SettledError, settled_before},
 };
 use quern_ledger::ChainError;
-use quern_primitives::{JobId, TaskIndex, job::Job};
+use quern_primitives::{Digest, JobId, TaskIndex, device::Class, job::Job};
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -23,6 +23,15 @@ const BENCHMARK_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long to wait before the chain is asked again after it did not answer.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// The engines of this version of the software, which its workers run.
+pub(super) fn engines() -> Engines {
+    let engine = |class| Digest(quern_sandbox::engine_digest(class));
+    Engines {
+        pinned: engine(Class::Pinned),
+        portable: engine(Class::Portable),
+    }
+}
 
 /// The benchmark, if this machine can run it: it is of the class in which every machine runs the
 /// same code, and this one may be of another kind.

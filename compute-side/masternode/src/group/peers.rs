@@ -309,7 +309,7 @@ impl Peers {
         }
     }
 
-    pub(super) async fn client(&self, url: &str) -> Result<Arc<WsClient>, PeerError> {
+    pub(crate) async fn client(&self, url: &str) -> Result<Arc<WsClient>, PeerError> {
         let known = lock(&self.clients).get(url).cloned();
         if let Some(client) = known.filter(|client| client.is_connected()) {
             return Ok(client);
@@ -357,7 +357,7 @@ async fn page(store: &Store, job: JobId, from: u64) -> Result<Vec<Blob>, PeerErr
 }
 
 /// Where masternodes are reached.
-pub(super) async fn urls(chain: &Chain) -> Result<BTreeMap<AccountId, String>, ChainError> {
+pub(crate) async fn urls(chain: &Chain) -> Result<BTreeMap<AccountId, String>, ChainError> {
     let views = chain.at_finalised().await?.masternodes().await?;
     let reached = views.into_iter().filter_map(|view| {
         let url = String::from_utf8(view.jobs_api.to_vec()).ok()?;
