@@ -19,9 +19,11 @@
 //!
 //! A folder is made under another name and gets its own when it is whole.
 
+mod keepers;
 mod pack;
 mod restore;
 
+pub use keepers::{KeeperFailure, Keepers, KeepersError};
 pub use pack::{StoreFolder, StorePackError, pack};
 pub use restore::{Pieces, StoreRestoreError, restore};
 

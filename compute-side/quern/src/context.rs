@@ -8,10 +8,11 @@ use clap::Args;
 use quern_ledger::{Account, AccountError, Chain, ChainError};
 use quern_local_grid::Record;
 use quern_owner::{FolderError, JobFolder};
-use quern_primitives::{AccountId, JobId};
+use quern_primitives::{AccountId, JobId, ids::ContractId};
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 
@@ -74,6 +75,22 @@ pub(crate) enum ContextError {
     /// A text names several jobs.
     #[error("{count} jobs begin with `{text}`; give more digits")]
     WhichJob {
+        /// What was given.
+        text: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// A text names no contract.
+    #[error(
+        "`{text}` names no contract; give 64 hexadecimal digits, or the first few of one opened from here (`quern store list`)"
+    )]
+    NotAContract {
+        /// What was given.
+        text: String,
+    },
+    /// A text names several contracts.
+    #[error("{count} contracts begin with `{text}`; give more digits")]
+    WhichContract {
         /// What was given.
         text: String,
         /// How many there are.
@@ -228,6 +245,35 @@ impl Context {
         Ok(path)
     }
 
+    /// The folder with the folders of what is stored, made if it is not there.
+    pub(crate) fn stores(&self) -> Result<PathBuf, ContextError> {
+        let path = self.home.join("stores");
+        fs::create_dir_all(&path).map_err(|source| ContextError::Folder {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(path)
+    }
+
+    /// The contract that a text names: all its digits, or the first of one that was opened from here.
+    pub(crate) fn contract(&self, text: &str) -> Result<ContractId, ContextError> {
+        if let Ok(contract) = text.parse() {
+            return Ok(contract);
+        }
+        let names = names_in(self.stores()?)?;
+        let found = of_prefix(text, names.into_iter());
+        match found.as_slice() {
+            [contract] => Ok(*contract),
+            [] => Err(ContextError::NotAContract {
+                text: text.to_owned(),
+            }),
+            several => Err(ContextError::WhichContract {
+                text: text.to_owned(),
+                count: several.len(),
+            }),
+        }
+    }
+
     /// Where the results of a trial go unless it is said; the home folder is made if it is not there.
     pub(crate) fn trial_result(&self) -> Result<PathBuf, ContextError> {
         fs::create_dir_all(&self.home).map_err(|source| ContextError::Folder {
@@ -328,11 +374,7 @@ impl Context {
         if let Ok(job) = text.parse() {
             return Ok(job);
         }
-        let jobs = self.jobs()?;
-        let names = fs::read_dir(&jobs)
-            .map_err(|source| ContextError::Folder { path: jobs, source })?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        job_of_prefix(text, names)
+        job_of_prefix(text, names_in(self.jobs()?)?.into_iter())
     }
 
     /// The folder of a job that was submitted from here.
@@ -341,13 +383,28 @@ impl Context {
     }
 }
 
-fn job_of_prefix(text: &str, names: impl Iterator<Item = String>) -> Result<JobId, ContextError> {
+/// The names of what is in a folder.
+fn names_in(folder: PathBuf) -> Result<Vec<String>, ContextError> {
+    let read = fs::read_dir(&folder);
+    let entries = read.map_err(|source| ContextError::Folder {
+        path: folder,
+        source,
+    })?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    Ok(names.collect())
+}
+
+/// Those of these that begin so.
+fn of_prefix<T: FromStr>(text: &str, names: impl Iterator<Item = String>) -> Vec<T> {
     let digits = text.strip_prefix("0x").unwrap_or(text).to_ascii_lowercase();
-    let jobs: Vec<JobId> = names
+    names
         .filter(|name| !digits.is_empty() && name.starts_with(&digits))
         .filter_map(|name| name.parse().ok())
-        .collect();
-    match jobs.as_slice() {
+        .collect()
+}
+
+fn job_of_prefix(text: &str, names: impl Iterator<Item = String>) -> Result<JobId, ContextError> {
+    match of_prefix(text, names).as_slice() {
         [] => Err(ContextError::NotAJob {
             text: text.to_owned(),
         }),

@@ -20,6 +20,7 @@ mod masternodes;
 mod output;
 mod params;
 mod plan;
+mod store;
 mod swarm;
 mod totals;
 mod treasury;
@@ -104,6 +105,9 @@ enum Command {
     /// What is disputed of what was settled, and showing the chain a lie
     #[command(subcommand)]
     Dispute(dispute::DisputeCommand),
+    /// Folders that strangers' machines keep, and give back
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Tasks that a group computes together with no server
     #[command(subcommand)]
     Swarm(swarm::SwarmCommand),
@@ -204,6 +208,7 @@ async fn dispatch(context: &Context, command: &Command) -> anyhow::Result<ExitCo
         Command::Totals => return totals::run(context).await,
         Command::Audit(command) => return audit::run(context, command).await,
         Command::Dispute(command) => dispute::run(context, command).await?,
+        Command::Store(command) => store::run(context, command).await?,
         Command::Swarm(command) => swarm::run(context, command).await?,
         Command::Export(command) => export::run(context, command).await?,
         Command::Completions { shell } => {
@@ -269,7 +274,9 @@ fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
 }
 
 fn is_context_usage(error: &anyhow::Error) -> bool {
-    use ContextError::{NoAccount, NotAJob, NotAnAccount, WhichAccount, WhichJob};
+    use ContextError::{
+        NoAccount, NotAContract, NotAJob, NotAnAccount, WhichAccount, WhichContract, WhichJob,
+    };
     error.downcast_ref::<ContextError>().is_some_and(|error| {
         matches!(
             error,
@@ -278,6 +285,8 @@ fn is_context_usage(error: &anyhow::Error) -> bool {
                 | NotAnAccount { .. }
                 | NotAJob { .. }
                 | WhichJob { .. }
+                | NotAContract { .. }
+                | WhichContract { .. }
         )
     })
 }

@@ -183,6 +183,11 @@ impl StoreFolder {
         self.folder.remove_file(&named(piece))
     }
 
+    /// Removes all of it, its key too: for a store that was handed to nobody.
+    pub fn discard(self) {
+        self.folder.discard();
+    }
+
     fn finish(self, stores: &Path) -> Result<Self, FolderError> {
         let Self { folder, contract } = self;
         let folder = folder.finish(stores, contract.0)?;
