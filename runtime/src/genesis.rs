@@ -5,7 +5,7 @@ use crate::{
     BabeConfig, BalancesConfig, BytechipConfig, CouncilMembersConfig, ParamsConfig, RosterConfig,
     RuntimeGenesisConfig, SessionConfig, SessionKeys, configs::consensus::EPOCH_CONFIGURATION,
 };
-use alloc::{string::ToString, vec, vec::Vec};
+use alloc::{string::ToString, vec::Vec};
 use frame_support::build_struct_json_patch;
 use quern_primitives::{AccountId, Amount, BlockNumber, amount::BYTECHIP, params::Parameter};
 use serde_json::Value;
@@ -31,6 +31,14 @@ pub const BOND: Amount = Parameter::BondPerMasternode.row().first;
 /// By how much finality goes on before a batch is final, in every preset: short, because who develops
 /// waits for it, and nobody's money is at stake.
 pub const WINDOW: BlockNumber = 5;
+
+/// How long a period of storage is in every preset, and the time that a holder has to answer a challenge: a minute, and
+/// half of one.
+const STORAGE_PERIOD: BlockNumber = 30;
+const CHALLENGE_TIME: BlockNumber = 15;
+
+/// Whole periods that a piece is kept on after its holder or owner wants no more, in every preset.
+const STORAGE_NOTICE: BlockNumber = 2;
 
 /// The accounts that have money in every preset.
 const ENDOWED: [Sr25519Keyring; 12] = [
@@ -67,8 +75,8 @@ pub fn preset(name: &str) -> Option<Vec<u8>> {
 }
 
 /// The genesis of a chain with these operators: masternodes from the first block and members of
-/// the council, the first of them the treasurer. Of what the council sets the window alone is otherwise than on a
-/// new chain.
+/// the council, the first of them the treasurer. Of what the council sets only times are otherwise than on a
+/// new chain: the window, and those of storage.
 fn patch(operators: &[Operator]) -> Value {
     let accounts: Vec<AccountId> = operators
         .iter()
@@ -100,7 +108,14 @@ fn patch(operators: &[Operator]) -> Value {
             members: BoundedVec::truncate_from(accounts.clone()),
         },
         params: ParamsConfig {
-            values: vec![(Parameter::Window.row().name.into(), WINDOW.into())]
+            values: [
+                (Parameter::Window, WINDOW),
+                (Parameter::StoragePeriod, STORAGE_PERIOD),
+                (Parameter::StorageNotice, STORAGE_NOTICE),
+                (Parameter::ChallengeTime, CHALLENGE_TIME),
+            ]
+            .map(|(parameter, value)| (parameter.row().name.into(), value.into()))
+            .into()
         },
         roster: RosterConfig {
             masternodes: accounts,

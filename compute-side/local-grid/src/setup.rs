@@ -41,6 +41,9 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(60);
 /// Ports that are tried for one that is free for TCP and for UDP.
 const PORTS_TRIED_MAX: u32 = 16;
 
+/// Disk that a worker gives to pieces of others' data, in MiB.
+const PIECES_MIB: u32 = 1_024;
+
 /// A worker's preferences that hold no machine back: a grid of one machine runs on any, with an empty
 /// battery and under load.
 const ANY_MACHINE: &str = "[availability]\ntemperature_c_max = 110\nbattery_percent_min = 0\n";
@@ -344,6 +347,8 @@ fn start_worker(
              chain = [\"{node_url}\"]\n\
              prefer = \"{prefer}\"\n\
              stop_grace_s = 2\n\
+             [limits]\n\
+             pieces_mib = {PIECES_MIB}\n\
              {ANY_MACHINE}"
         ),
     )?;
