@@ -19,3 +19,4 @@ mod referee;
 mod refusals;
 mod restarted;
 mod seven;
+mod storage;
