@@ -5,7 +5,10 @@ mod holding;
 pub(crate) mod periods;
 
 use crate::{
-    Candidate, Event, Order, OrderId, Seen, limits::ABSENT_PERIODS, piece::Piece, proving::Proving,
+    Candidate, Event, Order, OrderId, Seen,
+    limits::{ABSENT_PERIODS, CALL_BLOCKS},
+    piece::Piece,
+    proving::Proving,
 };
 use quern_custody_rules::pay::period_at;
 use quern_primitives::{
@@ -52,15 +55,16 @@ struct Now<'a> {
 }
 
 impl Now<'_> {
-    /// The block at so many thousandths of the period.
+    /// The block at so many thousandths of the period, not counting the blocks that calls take at its end.
     fn mark(&self, permille: u32) -> BlockNumber {
-        self.begins.saturating_add(self.part(permille))
+        let blocks = self.contract.terms.period_blocks;
+        let blocks = blocks.saturating_sub(CALL_BLOCKS);
+        self.begins.saturating_add(part(blocks, permille))
     }
 
     /// So many thousandths of a period, in blocks: one at the least, unless it is none.
     fn part(&self, permille: u32) -> BlockNumber {
-        let blocks = u64::from(self.contract.terms.period_blocks).saturating_mul(permille.into());
-        BlockNumber::try_from(blocks.div_ceil(1_000)).unwrap_or(BlockNumber::MAX)
+        part(self.contract.terms.period_blocks, permille)
     }
 
     fn next(&self) -> Period {
@@ -71,6 +75,12 @@ impl Now<'_> {
     fn has_time(&self) -> bool {
         self.next() < self.contract.ends
     }
+}
+
+/// So many thousandths of so many blocks, rounded up.
+fn part(blocks: BlockNumber, permille: u32) -> BlockNumber {
+    let blocks = u64::from(blocks).saturating_mul(permille.into());
+    BlockNumber::try_from(blocks.div_ceil(1_000)).unwrap_or(BlockNumber::MAX)
 }
 
 impl Keeping {

@@ -1,5 +1,7 @@
 //! Every bound, and why.
 
+use quern_primitives::ids::BlockNumber;
+
 /// Devices that are asked for something at a time, by one contract: each answers a proof with some 150 kB.
 pub const ASKED_MAX: usize = 16;
 
@@ -23,6 +25,10 @@ pub const CERTIFY_PERMILLE: u32 = 750;
 /// After so many thousandths of a period who has not proved its piece is challenged on the chain. What is left is time
 /// for the call to get into a block of the period.
 pub const CHALLENGE_PERMILLE: u32 = 900;
+
+/// Blocks at the end of a period before which everything is done that must be in a block of it: what is seen is final, and
+/// two or three blocks old, and a call takes as many more.
+pub const CALL_BLOCKS: BlockNumber = 6;
 
 /// So many thousandths of a period pass before the next member of the group does what none before it did.
 pub const TURN_PERMILLE: u32 = 40;

@@ -20,6 +20,8 @@ pub(crate) struct Proving {
     pub(crate) proved: BTreeSet<Held>,
     /// Calls that pay for some of it.
     pub(crate) paying: BTreeMap<OrderId, Vec<Held>>,
+    /// Who is paid by calls that are in a final block, which what is seen may be older than.
+    pub(crate) paid: BTreeSet<Held>,
     /// Who is challenged by us.
     pub(crate) challenged: BTreeSet<Held>,
 }
@@ -33,6 +35,7 @@ impl Proving {
             rests: BTreeMap::new(),
             proved: BTreeSet::new(),
             paying: BTreeMap::new(),
+            paid: BTreeSet::new(),
             challenged: BTreeSet::new(),
         }
     }

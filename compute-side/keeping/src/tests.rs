@@ -3,10 +3,18 @@
 
 mod world;
 
-use crate::keeping::periods::Marks;
+use crate::{
+    Candidate, Event, Keeping, Order, Outcome, Seen, keeping::periods::Marks, limits::CALL_BLOCKS,
+};
 use proptest::prelude::*;
-use quern_primitives::custody::Held;
-use quern_shards::stored::Layout;
+use quern_custody_rules::life;
+use quern_primitives::{
+    custody::{Held, Holding, Terms},
+    device::Region,
+    ids::{AccountId, ContractId, DeviceId, Digest},
+    params::Parameter,
+};
+use quern_shards::stored::{Layout, PieceList, Plan};
 use world::{Manner, World};
 
 const MIRRORED: Layout = Layout::Mirrored { copies: 2 };
@@ -148,6 +156,100 @@ fn a_member_s_marks_are_in_order_and_leave_room_before_the_period_ends() {
             assert!(before.asks <= marks.asks && before.challenges <= marks.challenges);
         }
     }
+}
+
+/// A contract with one piece that one device holds from period 1 on, in periods of so many blocks, and what the chain says
+/// of it at a block of the clock.
+fn held(period_blocks: u32) -> (Keeping, DeviceId, impl Fn(u32, Option<u32>) -> Event) {
+    let plan = Plan::of(Layout::Mirrored { copies: 1 }, 1 << 20).unwrap();
+    let list = PieceList::new(plan, &[Digest([1; 32])]).unwrap();
+    let terms = Terms {
+        period_blocks,
+        ..world::TERMS
+    };
+    let offer = list.offer([7; 16], 100);
+    let contract = life::open(AccountId::new([9; 32]), offer, terms, 1 << 60, 1).unwrap();
+    let device = DeviceId([5; 32]);
+    let holding = Holding {
+        account: AccountId::new([5; 32]),
+        chunk_root: Digest([1; 32]),
+        bytes: list.entries()[0].bytes,
+        price: 1,
+        since: 1,
+        until: None,
+        paid: Default::default(),
+        is_challenged: false,
+        proved_in: None,
+    };
+    let seen = move |clock: u32, paid: Option<u32>| {
+        let mut holding = holding.clone();
+        if let Some(period) = paid {
+            holding.paid.count = 1;
+            holding.paid.newest = period;
+            holding.paid.bits = 1;
+        }
+        let held = Held { piece: 0, device };
+        Event::Seen(Box::new(Seen {
+            clock,
+            contract: Some(contract.clone()),
+            holdings: [(held, holding)].into(),
+            randomness: Some((clock / period_blocks, Digest([3; 32]))),
+        }))
+    };
+    let mut keeping = Keeping::new(ContractId([8; 32]), 0, plan);
+    keeping.step(seen(period_blocks - 1, None));
+    keeping.step(Event::Here(Candidate {
+        device,
+        account: AccountId::new([5; 32]),
+        region: Region::Europe,
+        free_bytes: 0,
+        rank: 1,
+        missed_at: None,
+    }));
+    (keeping, device, seen)
+}
+
+#[test]
+fn however_short_a_period_is_who_has_not_proved_is_challenged_early_enough_in_it() {
+    let blocks = u32::try_from(Parameter::StoragePeriod.row().least).unwrap();
+    let (mut keeping, _, seen) = held(blocks);
+    let mut challenged = Vec::new();
+    for block in 0..blocks {
+        for (id, order) in keeping.step(seen(blocks + block, None)) {
+            match order {
+                Order::Challenge(_) => challenged.push(block),
+                Order::Prove { .. } => drop(keeping.step(Event::Done(id, Outcome::Failed))),
+                _ => {}
+            }
+        }
+    }
+    let [at] = challenged[..] else {
+        panic!("it is not challenged once: {challenged:?}");
+    };
+    assert!(at + CALL_BLOCKS <= blocks, "at {at} of {blocks}");
+}
+
+#[test]
+fn who_is_paid_is_asked_and_paid_no_more_before_that_is_seen() {
+    let (mut keeping, _, seen) = held(100);
+    let orders = keeping.step(seen(101, None));
+    let [(prove, Order::Prove { .. })] = orders[..] else {
+        panic!("it is not asked: {orders:?}");
+    };
+    let orders = keeping.step(Event::Done(prove, Outcome::Done));
+    let [(certify, Order::Certify { .. })] = orders[..] else {
+        panic!("it is not paid: {orders:?}");
+    };
+    assert_eq!(keeping.step(Event::Done(certify, Outcome::Done)), []);
+    // What is seen next is older than that.
+    assert_eq!(keeping.step(seen(103, None)), []);
+    assert_eq!(keeping.step(seen(104, Some(1))), []);
+    // In the next period it is asked again.
+    let orders = keeping.step(seen(201, Some(1)));
+    assert!(
+        matches!(orders[..], [(_, Order::Prove { .. })]),
+        "{orders:?}"
+    );
 }
 
 proptest! {

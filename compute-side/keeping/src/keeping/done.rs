@@ -48,9 +48,10 @@ impl Keeping {
                 if let (Outcome::Done, Some(paid), Some(proving)) =
                     (outcome, paid, self.proving.as_mut())
                 {
-                    paid.iter().for_each(|held| {
-                        proving.proved.remove(held);
-                    });
+                    for held in paid {
+                        proving.proved.remove(&held);
+                        proving.paid.insert(held);
+                    }
                 }
                 if outcome != Outcome::Done {
                     self.certify_from = again;

@@ -64,7 +64,8 @@ impl Keeping {
         if !asks {
             return;
         }
-        let owed = self.owed(&now, period);
+        let mut owed = self.owed(&now, period);
+        owed.retain(|held| !proving.paid.contains(held));
         if let Some(proving) = &mut self.proving {
             proving.proved.retain(|held| owed.contains(held));
         }

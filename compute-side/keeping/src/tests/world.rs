@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const PERIOD: BlockNumber = 100;
 const OWNER: AccountId = AccountId::new([1; 32]);
 
-const TERMS: Terms = Terms {
+pub(crate) const TERMS: Terms = Terms {
     period_blocks: PERIOD,
     answer_blocks: 20,
     notice_periods: 1,
