@@ -20,7 +20,7 @@ mod tests;
 pub(crate) use duties::{Duties, Facts};
 
 use crate::{
-    kept::{KeepError, KeptPieces, PieceName},
+    kept::{KeepError, KeptPieces, PieceName, ShowError},
     traffic::Traffic,
 };
 use pieces::{Decision, Pieces};
@@ -37,11 +37,11 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Mutex as AsyncMutex, mpsc, watch},
     task::JoinHandle,
 };
 
@@ -77,14 +77,16 @@ pub(crate) struct Ears {
     /// Where wishes go.
     pub(crate) wishes: mpsc::Sender<Wished>,
     transfer: Transfer,
-    /// The connection to each masternode that is the current one.
-    connections: Arc<Mutex<BTreeMap<DeviceId, u64>>>,
+    /// The connection to each masternode that is the current one. Held while transfers are told, so that they hear it in
+    /// order.
+    connections: Arc<AsyncMutex<BTreeMap<DeviceId, u64>>>,
 }
 
 impl Ears {
     /// A masternode is connected: pieces can be fetched from it.
     pub(crate) async fn came(&self, masternode: DeviceId, connection: u64, client: &Client) {
-        self.connections().insert(masternode, connection);
+        let mut connections = self.connections.lock().await;
+        connections.insert(masternode, connection);
         let asker = client.asker().clone();
         self.transfer
             .came(masternode, SourceKind::Masternode, asker)
@@ -93,20 +95,11 @@ impl Ears {
 
     /// A connection ended; nothing follows where there is a newer one.
     pub(crate) async fn left(&self, masternode: DeviceId, connection: u64) {
-        let was_current = {
-            let mut connections = self.connections();
-            let is_current = connections.get(&masternode) == Some(&connection);
-            is_current.then(|| connections.remove(&masternode))
-        };
-        if was_current.is_some() {
+        let mut connections = self.connections.lock().await;
+        if connections.get(&masternode) == Some(&connection) {
+            connections.remove(&masternode);
             self.transfer.left(masternode).await;
         }
-    }
-
-    fn connections(&self) -> MutexGuard<'_, BTreeMap<DeviceId, u64>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,8 +131,10 @@ pub(crate) fn start(config: KeeperConfig) -> io::Result<(Ears, KeptPieces)> {
         inquiries: asked,
         moved_bytes: traffic.counter(),
     });
-    let pieces = Pieces::new((key, genesis), bytes_max, kept.all()?);
-    let (fetched, arrived) = mpsc::channel(WAITING_MAX);
+    let here = kept.all()?.into_iter();
+    let here = here.map(|(name, bytes)| (name, bytes, kept.entry(&name).ok()));
+    let pieces = Pieces::new((key, genesis), bytes_max, here);
+    let (noted, notes) = mpsc::channel(WAITING_MAX);
     let keeper = Keeper {
         pieces,
         kept: kept.clone(),
@@ -149,9 +144,10 @@ pub(crate) fn start(config: KeeperConfig) -> io::Result<(Ears, KeptPieces)> {
         facts,
         traffic,
         tasks: BTreeMap::new(),
-        fetched,
+        next_fetch: 0,
+        noted,
     };
-    tokio::spawn(keeper.run(wished, arrived));
+    tokio::spawn(keeper.run(wished, notes));
     let ears = Ears {
         inquiries,
         wishes,
@@ -161,14 +157,21 @@ pub(crate) fn start(config: KeeperConfig) -> io::Result<(Ears, KeptPieces)> {
     Ok((ears, kept))
 }
 
-/// What came of fetching a piece.
-struct Fetched {
-    name: PieceName,
-    outcome: Result<(), FetchError>,
+/// What the task that answers hears of those beside it.
+enum Note {
+    /// What came of fetching a piece, by the fetch of this number.
+    Fetched {
+        name: PieceName,
+        number: u64,
+        outcome: Result<(), FetchError>,
+    },
+    /// A piece is not what it was, or not there.
+    Damaged(PieceName),
 }
 
 /// What fetches a piece.
 struct Fetching {
+    number: u64,
     task: JoinHandle<()>,
     progress: watch::Receiver<Progress>,
 }
@@ -195,23 +198,25 @@ struct Keeper {
     traffic: Traffic,
     /// What is being fetched.
     tasks: BTreeMap<PieceName, Fetching>,
-    fetched: mpsc::Sender<Fetched>,
+    next_fetch: u64,
+    noted: mpsc::Sender<Note>,
 }
 
 impl Keeper {
-    async fn run(
-        mut self,
-        mut wished: mpsc::Receiver<Wished>,
-        mut arrived: mpsc::Receiver<Fetched>,
-    ) {
+    async fn run(mut self, mut wished: mpsc::Receiver<Wished>, mut notes: mpsc::Receiver<Note>) {
         let mut tidy = tokio::time::interval(TIDY_EVERY);
         loop {
             tokio::select! {
+                // What is known of pieces goes before what is asked of them.
+                biased;
+                Some(note) = notes.recv() => match note {
+                    Note::Fetched { name, number, outcome } => self.take_in(name, number, outcome),
+                    Note::Damaged(name) => self.pieces.is_damaged(&name),
+                },
                 wished = wished.recv() => match wished {
                     Some(wished) => self.answer(wished),
                     None => break,
                 },
-                Some(fetched) = arrived.recv() => self.take_in(fetched),
                 _ = tidy.tick() => self.tidy(),
             }
         }
@@ -251,13 +256,17 @@ impl Keeper {
 
     /// Reads what is asked for beside the task that answers.
     fn show(&self, masternode: DeviceId, name: PieceName, chunks: Vec<u32>, answer: WishAnswer) {
-        let (kept, traffic) = (self.kept.clone(), self.traffic.clone());
+        let (kept, traffic, noted) = (self.kept.clone(), self.traffic.clone(), self.noted.clone());
         tokio::spawn(async move {
             let shown = tokio::task::spawn_blocking(move || kept.show(&name, &chunks)).await;
             let said = match shown {
                 Ok(Ok(chunks)) => Answer::Proved(chunks),
                 Ok(Err(error)) => {
                     tracing::warn!(%masternode, %error, "a piece that is to be kept cannot be shown");
+                    if let ShowError::Damaged(name) | ShowError::NotHere(name) = &error {
+                        // An error says that the keeper ended.
+                        let _ = noted.send(Note::Damaged(*name)).await;
+                    }
                     Answer::No(pieces::reason_of(&error))
                 }
                 Err(_) => Answer::No(Reason::Busy),
@@ -276,21 +285,43 @@ impl Keeper {
             .coming
             .join(format!("{}-{piece}", hex::encode(contract.0)));
         let (transfer, kept) = (self.transfer.clone(), self.kept.clone());
-        let fetched = self.fetched.clone();
+        let noted = self.noted.clone();
+        let number = self.next_fetch;
+        self.next_fetch = self.next_fetch.saturating_add(1);
         let (progress, seen) = watch::channel(Progress::default());
         tracing::info!(%contract, piece, bytes = entry.bytes, "fetches a piece to keep it");
         let task = tokio::spawn(async move {
             let outcome = bring(&transfer, (thing, progress), &into, kept, (contract, entry)).await;
             // An error says that the keeper ended.
-            let _ = fetched.send(Fetched { name, outcome }).await;
+            let note = Note::Fetched {
+                name,
+                number,
+                outcome,
+            };
+            let _ = noted.send(note).await;
         });
         let progress = seen;
-        self.tasks.insert(name, Fetching { task, progress });
+        self.tasks.insert(
+            name,
+            Fetching {
+                number,
+                task,
+                progress,
+            },
+        );
     }
 
-    fn take_in(&mut self, Fetched { name, outcome }: Fetched) {
-        self.tasks.remove(&name);
+    fn take_in(&mut self, name: PieceName, number: u64, outcome: Result<(), FetchError>) {
         let (contract, piece) = name;
+        let is_current = self.tasks.get(&name).is_some_and(|it| it.number == number);
+        if !is_current {
+            // It was stopped. What it kept at the last moment is nobody's, unless another one is at it by now.
+            if outcome.is_ok() && !self.tasks.contains_key(&name) && !self.pieces.is_here(&name) {
+                self.erase(&name);
+            }
+            return;
+        }
+        self.tasks.remove(&name);
         match outcome {
             Ok(()) => {
                 tracing::info!(%contract, piece, "keeps a piece");
@@ -301,6 +332,10 @@ impl Keeper {
             Err(error) => {
                 tracing::warn!(%contract, piece, %error, "a piece is not kept");
                 self.pieces.failed(&name);
+                // What came whole and is not the piece would be in the way of the next try.
+                if matches!(error, FetchError::Keep(_)) {
+                    self.forget_coming(&name);
+                }
             }
         }
     }

@@ -120,6 +120,11 @@ pub enum StorageError {
         /// Bytes that would be needed.
         bytes: u64,
     },
+    /// As many contracts are looked after as may be.
+    #[error(
+        "the masternode looks after as many contracts as it may; hand the list to another one of the group"
+    )]
+    TooManyContracts,
     /// The disk is full or broken.
     #[error("the masternode cannot store more; try again later")]
     Storage,
@@ -147,6 +152,7 @@ impl StorageError {
             Self::NoRoom { .. } => 1213,
             Self::Storage => 1214,
             Self::Starting => 1215,
+            Self::TooManyContracts => 1216,
         }
     }
 

@@ -32,13 +32,14 @@ use quern_keeping::Event;
 use quern_network::{Asker, Inquiry};
 use quern_primitives::ids::{ContractId, DeviceId, Digest, PieceIndex};
 use quern_shards::stored::PieceList;
-use quern_transfer::{Allowance, Config, Shelf, Shelved, Thing, Transfer};
+use quern_transfer::{Allowance, Config, Shelf, Shelved, SourceKind, Thing, Transfer};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex, OnceLock},
+    time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, watch};
 
 /// Contracts that are looked after at a time.
 const CONTRACTS_MAX: usize = 4_096;
@@ -46,50 +47,70 @@ const CONTRACTS_MAX: usize = 4_096;
 /// Questions of devices about content that wait.
 pub(crate) const INQUIRIES_MAX: usize = 256;
 
-/// What is given to which device, and where it is.
+/// Devices that are spoken with at a time about moving pieces: fewer than transfers know at a time.
+const DEVICES_MOVING_MAX: u32 = 48;
+
+/// Holders from which one piece is fetched at a time.
+const HOLDERS_ASKED_MAX: usize = 6;
+
+/// Pieces that are brought here at a time to be read, and that are here for it.
+const READS_AT_A_TIME: usize = 4;
+const READ_PIECES_MAX: usize = 32;
+
+/// How long to wait before the chain is asked again after it did not answer.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// What may be fetched by whom for which contract, and where it is.
+type Given = BTreeMap<Digest, BTreeMap<(ContractId, DeviceId), Shelved>>;
+
+/// What is given to devices.
 #[derive(Debug, Default)]
 pub(crate) struct Promised {
-    given: Mutex<BTreeMap<Digest, (Shelved, BTreeSet<DeviceId>)>>,
+    given: Mutex<Given>,
+    /// What was found not to be what its name says.
+    damaged: Mutex<BTreeSet<Digest>>,
 }
 
 impl Promised {
-    /// A device may fetch a piece from now on.
-    fn promise(&self, device: DeviceId, shelved: Shelved) {
+    /// A device may fetch a piece of a contract from now on.
+    fn promise(&self, contract: ContractId, device: DeviceId, shelved: Shelved) {
         let mut given = lock(&self.given);
-        let root = shelved.thing.root();
-        let promised = given.entry(root);
-        let (_, devices) = promised.or_insert_with(|| (shelved, BTreeSet::new()));
-        devices.insert(device);
+        let promised = given.entry(shelved.thing.root()).or_default();
+        promised.insert((contract, device), shelved);
     }
 
-    /// It does not fetch it any more.
-    fn withdraw(&self, device: &DeviceId, root: &Digest) {
+    /// It does not fetch it any more. Tells whether it was found to be damaged meanwhile.
+    fn withdraw(&self, contract: ContractId, device: DeviceId, root: &Digest) -> bool {
         let mut given = lock(&self.given);
-        if let Some((_, devices)) = given.get_mut(root) {
-            devices.remove(device);
-            if devices.is_empty() {
+        if let Some(promised) = given.get_mut(root) {
+            promised.remove(&(contract, device));
+            if promised.is_empty() {
                 given.remove(root);
             }
         }
+        lock(&self.damaged).remove(root)
     }
 }
 
 impl Shelf for Promised {
     fn gives(&self, peer: &DeviceId, root: &Digest) -> bool {
         let given = lock(&self.given);
-        given
-            .get(root)
-            .is_some_and(|(_, devices)| devices.contains(peer))
+        let promised = given.get(root).into_iter().flatten();
+        promised.map(|((_, device), _)| device).any(|it| it == peer)
     }
 
     fn find(&self, root: &Digest) -> Option<Shelved> {
         let given = lock(&self.given);
-        given.get(root).map(|(shelved, _)| shelved.clone())
+        let mut promised = given.get(root)?.values();
+        promised.find(|shelved| shelved.path.is_file()).cloned()
     }
 
     fn is_damaged(&self, root: &Digest) {
         tracing::warn!(%root, "a piece that is to be given to a device is not what it was, or cannot be read");
-        lock(&self.given).remove(root);
+        // Whoever waits for it hears of it when it gives up; it is bounded by what is promised.
+        if lock(&self.given).contains_key(root) {
+            lock(&self.damaged).insert(*root);
+        }
     }
 }
 
@@ -99,6 +120,10 @@ pub(crate) struct Line {
     pub(crate) asker: Asker,
     pub(crate) transfer: Transfer,
     pub(crate) promised: Arc<Promised>,
+    /// How many are moving pieces with each device. Held while transfers are told, so that they hear it in order.
+    uses: Arc<AsyncMutex<BTreeMap<DeviceId, usize>>>,
+    /// Room for as many devices as transfers know.
+    moving: Arc<Semaphore>,
 }
 
 impl Line {
@@ -118,6 +143,51 @@ impl Line {
             asker,
             transfer,
             promised,
+            uses: Arc::default(),
+            moving: Arc::new(Semaphore::new(DEVICES_MOVING_MAX as usize)),
+        }
+    }
+
+    /// Does something for which pieces move from or to these devices. It must come to an end by itself.
+    async fn with<T>(&self, devices: &[DeviceId], work: impl Future<Output = T>) -> T {
+        let many = u32::try_from(devices.len()).unwrap_or(u32::MAX);
+        // An error would say that it is closed, which it never is.
+        let _room = self.moving.acquire_many(many.min(DEVICES_MOVING_MAX)).await;
+        for device in devices {
+            let mut uses = self.uses.lock().await;
+            let count = uses.entry(*device).or_default();
+            *count = count.saturating_add(1);
+            let asker = self.asker.clone();
+            self.transfer.came(*device, SourceKind::Device, asker).await;
+        }
+        let done = work.await;
+        for device in devices {
+            let mut uses = self.uses.lock().await;
+            let left = uses.get(device).map_or(0, |count| count.saturating_sub(1));
+            if left > 0 {
+                uses.insert(*device, left);
+            } else {
+                uses.remove(device);
+                self.transfer.left(*device).await;
+            }
+        }
+        done
+    }
+}
+
+/// Pieces that are brought here to be read.
+#[derive(Debug)]
+pub(crate) struct Reads {
+    permits: Arc<Semaphore>,
+    /// When each was read last.
+    read_at: Mutex<BTreeMap<(ContractId, PieceIndex), Instant>>,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(READS_AT_A_TIME)),
+            read_at: Mutex::default(),
         }
     }
 }
@@ -130,6 +200,7 @@ pub(crate) struct Keepers {
     line: Arc<OnceLock<Line>>,
     devices: Arc<Devices>,
     contracts: Arc<Mutex<BTreeMap<ContractId, Arc<Known>>>>,
+    reads: Arc<Reads>,
 }
 
 impl Keepers {
@@ -141,6 +212,7 @@ impl Keepers {
             line: Arc::default(),
             devices: Arc::default(),
             contracts: Arc::default(),
+            reads: Arc::default(),
         })
     }
 
@@ -152,17 +224,54 @@ impl Keepers {
         tokio::spawn(devices::look(
             self.shared.clone(),
             self.devices.clone(),
-            line,
+            line.asker,
         ));
-        let known = self.shelves.contracts().unwrap_or_else(|error| {
+        let mut left = self.shelves.folders().unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot read which pieces are here");
             Vec::new()
         });
-        for contract in known {
-            if let Err(error) = self.take_up(contract).await {
+        while !left.is_empty() {
+            let mut again = Vec::new();
+            for contract in left {
+                if let Err(StorageError::Starting) = self.find(contract).await {
+                    again.push(contract);
+                }
+            }
+            left = again;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Looks after a contract of which something was found on the disk; what is left of one that is over goes.
+    async fn find(&self, contract: ContractId) -> Result<(), StorageError> {
+        if !self.shelves.has_list(contract) || self.is_over(contract).await? {
+            tracing::info!(%contract, "erases what is left of a contract");
+            let shelves = self.shelves.clone();
+            return blocking(move || {
+                shelves
+                    .erase_all(contract)
+                    .map_err(|_| StorageError::Storage)
+            })
+            .await;
+        }
+        match self.take_up(contract).await {
+            Ok(_) => Ok(()),
+            Err(StorageError::Starting) => Err(StorageError::Starting),
+            Err(error) => {
                 tracing::warn!(%contract, %error, "pieces of a contract are here, and it is not looked after");
+                Err(error)
             }
         }
+    }
+
+    /// Whether the chain has closed a contract.
+    async fn is_over(&self, contract: ContractId) -> Result<bool, StorageError> {
+        let read = async {
+            let state = self.shared.chain.at_finalised().await?;
+            state.contract(contract).await
+        };
+        let found = read.await.map_err(|_| StorageError::Starting)?;
+        Ok(found.is_none())
     }
 
     /// The contract, if it is looked after here.
@@ -190,13 +299,14 @@ impl Keepers {
         }
         contracts.retain(|_, known| !known.is_over());
         if contracts.len() >= CONTRACTS_MAX {
-            return Err(StorageError::NoRoom { bytes: 0 });
+            return Err(StorageError::TooManyContracts);
         }
         let parts = contract::Parts {
             shared: self.shared.clone(),
             shelves: self.shelves.clone(),
             devices: self.devices.clone(),
             line,
+            reads: self.reads.clone(),
         };
         let known = contract::start(parts, contract, place, list);
         contracts.insert(contract, known.clone());

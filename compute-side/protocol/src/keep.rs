@@ -13,7 +13,7 @@
 //!   │ Wish::Take { contract, terms, entry }    │
 //!   ├─────────────────────────────────────────►│
 //!   │◄─────────────── Fetching, later: Has ────┤  it fetches the piece by its name ([`crate::fetch`]),
-//!   │                                          │  of who asks first; it is asked again until it has it
+//!   │                                          │  of who has it; it is asked again until it has it
 //!   │ Wish::Sign { contract, piece, since … }  │
 //!   ├─────────────────────────────────────────►│
 //!   │◄───────────────────── Answer::Signed ────┤  a consent that the chain takes

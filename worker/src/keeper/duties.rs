@@ -1,35 +1,40 @@
 //! What the chain says that this device holds, and the challenges that it answers there.
 //!
-//! A look costs a few questions to the chain's node, one of them for each thousand pieces that are held. A challenge
-//! leaves minutes for its answer, and looks come more often than that.
+//! A look costs a few questions to the chain's node, one of them for each thousand pieces that are held, and one for each
+//! contract that they are of. A challenge may leave no more than half a minute for its answer.
 
 use crate::kept::{KeptPieces, PieceName};
-use quern_custody_rules::drawn;
-use quern_ledger::{Account, Call, Chain, ChainError, CustodyCall, SubmitError};
+use quern_custody_rules::{drawn, pay};
+use quern_ledger::{Account, Call, Chain, ChainError, CustodyCall, Sent, SubmitError};
 use quern_primitives::{
-    custody::{Answer, Challenge, Holding, Place, piece_chunks},
+    custody::{Answer, Challenge, Contract, Holding, Place, piece_chunks},
     ids::{AccountId, BlockNumber, DeviceId},
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 use tokio::sync::watch;
 
 /// How often the chain is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Challenges that are answered in one look; the others have to wait for the next.
-const ANSWERED_MAX: usize = 16;
+/// Challenges that are answered at a time, those first that are due first; the others wait for the next look.
+const ANSWERED_MAX: usize = 32;
 
 /// What was seen of the chain last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
+    /// When.
+    pub(crate) seen_at: Instant,
     /// The account that the device is registered for.
     pub(crate) account: Option<AccountId>,
     /// The chain's clock of finality.
     pub(crate) clock: BlockNumber,
-    /// What it holds, or held and is not forgotten.
+    /// What it holds, or has to show for a challenge.
     pub(crate) held: BTreeSet<PieceName>,
 }
 
@@ -67,51 +72,77 @@ impl Duties {
         let account = state.device(self.device).await?;
         let clock = state.finality().await?.clock;
         let held = state.held_by(self.device).await?;
+        let mut contracts = BTreeMap::new();
+        let named: BTreeSet<_> = held.iter().map(|(place, _)| place.contract).collect();
+        for contract in named {
+            contracts.insert(contract, state.contract(contract).await?);
+        }
+        let is_held = |(place, holding): &&(Place, Holding)| {
+            let contract = contracts.get(&place.contract).and_then(Option::as_ref);
+            contract.is_some_and(|contract| is_to_be_here(contract, holding, clock))
+        };
+        let names = held.iter().filter(is_held);
         let facts = Facts {
+            seen_at: Instant::now(),
             account: account.map(|view| view.device.account),
             clock,
-            held: held.iter().map(|(at, _)| (at.contract, at.piece)).collect(),
+            held: names.map(|(at, _)| (at.contract, at.piece)).collect(),
         };
         self.facts.send_replace(Some(facts));
         let mut open = Vec::new();
         for (place, holding) in held.into_iter().filter(|(_, it)| it.is_challenged) {
-            if open.len() >= ANSWERED_MAX {
-                break;
-            }
             if let Some(challenge) = state.challenge_of(place).await? {
                 open.push((place, holding, challenge));
             }
         }
+        open.sort_by_key(|(.., challenge)| challenge.due);
         Ok(open)
     }
 
     async fn answer_all(&self, chain: &Chain, open: Vec<(Place, Holding, Challenge)>) {
+        let mut sent = Vec::new();
         for (place, holding, challenge) in open {
+            if sent.len() >= ANSWERED_MAX {
+                break;
+            }
             let (contract, piece) = (place.contract, place.piece);
             let Some(account) = &self.account else {
                 tracing::warn!(%contract, piece, due = challenge.due, "a piece is challenged on the chain, and this worker has no account to answer with; make one with `quern-worker claims account`, and send it some money for fees");
                 continue;
             };
-            match self
-                .answer(chain, account, (&place, &holding, &challenge))
-                .await
-            {
-                Ok(parts) => tracing::info!(%contract, piece, parts, "a challenge is answered"),
+            let parts = self.send(chain, account, (&place, &holding, &challenge));
+            match parts.await {
+                Ok(parts) => sent.push((place, parts)),
                 Err(error) => {
                     let source = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(%contract, piece, due = challenge.due, %error, source, "a challenge is not answered yet");
+                    tracing::warn!(%contract, piece, due = challenge.due, %error, source, "a challenge is not answered");
                 }
             }
         }
+        // All are on their way before any is waited for.
+        for (place, parts) in sent {
+            let (contract, piece) = (place.contract, place.piece);
+            let mut settled = 0;
+            for part in parts {
+                match part.settled().await {
+                    Ok(_) => settled += 1,
+                    Err(error) => {
+                        let source = std::error::Error::source(&error).map(ToString::to_string);
+                        tracing::warn!(%contract, piece, %error, source, "a part of an answer is in no block");
+                    }
+                }
+            }
+            tracing::info!(%contract, piece, parts = settled, "a challenge is answered");
+        }
     }
 
-    /// Sends the parts that are missing, and says how many.
-    async fn answer(
+    /// Sends the parts that are missing.
+    async fn send(
         &self,
         chain: &Chain,
         account: &Account,
         (place, holding, challenge): (&Place, &Holding, &Challenge),
-    ) -> Result<usize, AnswerError> {
+    ) -> Result<Vec<Sent>, AnswerError> {
         let count = piece_chunks(holding.bytes).unwrap_or_default();
         let asked = drawn::chunks(&challenge.seed, count);
         let mut sent = Vec::new();
@@ -130,14 +161,17 @@ impl Duties {
             };
             let place = *place;
             let call = CustodyCall::Answer { place, answer };
-            sent.push(chain.send(account, &Call::Custody(Box::new(call))).await?);
+            let call = Call::Custody(Box::new(call));
+            sent.push(chain.send(account, &call).await?);
         }
-        let parts = sent.len();
-        for sent in sent {
-            sent.settled().await?;
-        }
-        Ok(parts)
+        Ok(sent)
     }
+}
+
+/// Whether a piece is to be here: until its last period is over, and as long as a challenge of it is open.
+fn is_to_be_here(contract: &Contract, holding: &Holding, clock: BlockNumber) -> bool {
+    let period = pay::period_at(&contract.terms, clock);
+    holding.is_challenged || period < pay::until(contract, holding)
 }
 
 /// Why a challenge is not answered.

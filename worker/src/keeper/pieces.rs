@@ -24,6 +24,9 @@ const WANTED_FOR: Duration = Duration::from_secs(600);
 /// have it signed for, and the chain told.
 pub(super) const UNHELD_FOR: Duration = Duration::from_secs(3_600);
 
+/// What the chain said longer ago is not gone by.
+const FACTS_MAX: Duration = Duration::from_secs(300);
+
 /// Behind the next period a consent is signed for none but this many: a look at the chain may be as old.
 const PERIODS_AHEAD: Period = 1;
 
@@ -51,9 +54,33 @@ struct Coming {
 
 /// A piece that is here.
 struct Here {
+    /// What was told of it when it was taken; none if that cannot be read any more.
+    entry: Option<PieceEntry>,
     bytes: u64,
-    /// Since when the chain was not seen to say that it is held.
+    /// Whether it was found not to be what it was. It is shown to nobody and signed for no more, and goes when it is not
+    /// held.
+    is_damaged: bool,
+    /// Since when the chain was not seen to say that it is held, nor it was signed for.
     unheld_since: Option<Instant>,
+    /// When it was signed for last.
+    signed_at: Option<Instant>,
+}
+
+impl Here {
+    fn of(entry: Option<PieceEntry>, bytes: u64, unheld_since: Option<Instant>) -> Self {
+        Self {
+            entry,
+            bytes,
+            is_damaged: entry.is_none(),
+            unheld_since,
+            signed_at: None,
+        }
+    }
+
+    fn was_signed_for(&self, now: Instant) -> bool {
+        self.signed_at
+            .is_some_and(|at| now.duration_since(at) < UNHELD_FOR)
+    }
 }
 
 /// All pieces.
@@ -63,27 +90,20 @@ pub(super) struct Pieces {
     bytes_max: u64,
     here: BTreeMap<PieceName, Here>,
     coming: BTreeMap<PieceName, Coming>,
-    /// What is to be signed for a piece, as a masternode told it last: as many as there are pieces here or coming.
-    told: BTreeMap<PieceName, (Terms, PieceEntry)>,
+    /// On which terms a piece is to be signed for, as a masternode told last: as many as there are pieces here or coming.
+    told: BTreeMap<PieceName, Terms>,
 }
 
 impl Pieces {
-    /// These are here, with their bytes.
+    /// These are here, with their bytes and what was told of them.
     pub(super) fn new(
         (key, genesis): (DeviceKey, GenesisHash),
         bytes_max: u64,
-        kept: Vec<(PieceName, u64)>,
+        kept: impl IntoIterator<Item = (PieceName, u64, Option<PieceEntry>)>,
     ) -> Self {
-        let here = kept.into_iter().map(|(name, bytes)| {
-            let unheld_since = None;
-            (
-                name,
-                Here {
-                    bytes,
-                    unheld_since,
-                },
-            )
-        });
+        let here = kept
+            .into_iter()
+            .map(|(name, bytes, entry)| (name, Here::of(entry, bytes, None)));
         Self {
             key,
             genesis,
@@ -118,7 +138,7 @@ impl Pieces {
                 piece,
                 account,
                 since,
-            } => Decision::Say(self.sign((contract, piece), account, since, facts)),
+            } => Decision::Say(self.sign((contract, piece), (account, since), facts, now)),
             Wish::Prove {
                 contract,
                 piece,
@@ -129,8 +149,11 @@ impl Pieces {
             },
             Wish::Drop { contract, piece } => {
                 let name = (contract, piece);
-                // What the chain says is not known: then it may hold it.
-                match facts.is_none_or(|facts| facts.held.contains(&name)) {
+                // What the chain says is not known, or not yet: then it may hold it.
+                let here = self.here.get(&name);
+                let is_signed = here.is_some_and(|here| here.was_signed_for(now));
+                let may_hold = fresh(facts, now).is_none_or(|facts| facts.held.contains(&name));
+                match may_hold || is_signed {
                     true => Decision::Say(Answer::No(Reason::Held)),
                     false => Decision::Erase(name),
                 }
@@ -139,47 +162,52 @@ impl Pieces {
     }
 
     fn take(&mut self, name: PieceName, terms: Terms, entry: PieceEntry, now: Instant) -> Decision {
-        let told = self.told.get(&name).map(|(_, entry)| *entry);
-        let is_other = told.is_some_and(|told| told != entry);
+        let no = |reason| Decision::Say(Answer::No(reason));
         if let Some(coming) = self.coming.get_mut(&name) {
-            if is_other {
-                return Decision::Say(Answer::No(Reason::NotSo));
+            if coming.entry != entry {
+                return no(Reason::NotSo);
             }
             coming.wanted_at = now;
-            self.told.insert(name, (terms, entry));
+            self.told.insert(name, terms);
             return Decision::Coming(name);
         }
         if let Some(here) = self.here.get(&name) {
-            if is_other || here.bytes != entry.bytes {
-                return Decision::Say(Answer::No(Reason::NotSo));
+            if here.is_damaged {
+                return no(Reason::Damaged);
             }
-            self.told.insert(name, (terms, entry));
+            // Only what was held to the same root is the same piece.
+            if here.entry != Some(entry) {
+                return no(Reason::NotSo);
+            }
+            self.told.insert(name, terms);
             return Decision::Say(Answer::Has);
         }
         if self.room_bytes() < entry.bytes {
-            return Decision::Say(Answer::No(Reason::NoRoom));
+            return no(Reason::NoRoom);
         }
         if self.coming.len() >= COMING_MAX {
-            return Decision::Say(Answer::No(Reason::Busy));
+            return no(Reason::Busy);
         }
-        self.told.insert(name, (terms, entry));
+        self.told.insert(name, terms);
         let wanted_at = now;
         self.coming.insert(name, Coming { entry, wanted_at });
         Decision::Fetch { name, entry }
     }
 
     fn sign(
-        &self,
+        &mut self,
         name: PieceName,
-        account: AccountId,
-        since: Period,
+        (account, since): (AccountId, Period),
         facts: Option<&Facts>,
+        now: Instant,
     ) -> Answer {
-        let told = self.told.get(&name);
-        let Some((terms, entry)) = told.filter(|_| self.here.contains_key(&name)) else {
+        let (Some(terms), Some(here)) = (self.told.get(&name), self.here.get_mut(&name)) else {
             return Answer::No(Reason::NotHere);
         };
-        let Some(facts) = facts else {
+        let Some(entry) = here.entry.filter(|_| !here.is_damaged) else {
+            return Answer::No(Reason::Damaged);
+        };
+        let Some(facts) = fresh(facts, now) else {
             return Answer::No(Reason::Busy);
         };
         let next = period_at(terms, facts.clock).saturating_add(1);
@@ -187,24 +215,36 @@ impl Pieces {
         if facts.account.as_ref() != Some(&account) || !is_near {
             return Answer::No(Reason::NotSo);
         }
+        // From now on the chain may say any time that it is held.
+        here.signed_at = Some(now);
+        here.unheld_since = Some(now);
         let consent = HoldConsent {
             contract: name.0,
             device: self.key.id(),
             account,
             since,
-            entry: *entry,
+            entry,
             terms: *terms,
         };
         Answer::Signed(self.key.sign(consent, &self.genesis).signature)
     }
 
+    /// Whether a piece is here.
+    pub(super) fn is_here(&self, name: &PieceName) -> bool {
+        self.here.contains_key(name)
+    }
+
+    /// A piece was found not to be what it was, or not to be there.
+    pub(super) fn is_damaged(&mut self, name: &PieceName) {
+        if let Some(here) = self.here.get_mut(name) {
+            here.is_damaged = true;
+        }
+    }
+
     /// A piece is here now. Returns what is told of it, if it was still wanted.
     pub(super) fn arrived(&mut self, name: PieceName, now: Instant) -> Option<PieceEntry> {
         let Coming { entry, .. } = self.coming.remove(&name)?;
-        let here = Here {
-            bytes: entry.bytes,
-            unheld_since: Some(now),
-        };
+        let here = Here::of(Some(entry), entry.bytes, Some(now));
         self.here.insert(name, here);
         Some(entry)
     }
@@ -230,7 +270,7 @@ impl Pieces {
 
     /// Pieces that may go: the chain has not said for long enough that they are held. Where it says nothing, all stay.
     pub(super) fn not_held(&mut self, facts: Option<&Facts>, now: Instant) -> Vec<PieceName> {
-        let Some(facts) = facts else {
+        let Some(facts) = fresh(facts, now) else {
             return Vec::new();
         };
         let mut may_go = Vec::new();
@@ -246,6 +286,11 @@ impl Pieces {
         }
         may_go
     }
+}
+
+/// What the chain said, if that is not too long ago.
+fn fresh(facts: Option<&Facts>, now: Instant) -> Option<&Facts> {
+    facts.filter(|facts| now.saturating_duration_since(facts.seen_at) <= FACTS_MAX)
 }
 
 /// What is said where a piece is not shown.

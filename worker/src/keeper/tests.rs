@@ -45,6 +45,7 @@ fn terms() -> Terms {
 
 fn facts(held: &[PieceName]) -> Facts {
     Facts {
+        seen_at: Instant::now(),
         account: Some(account()),
         // In period 4.
         clock: 450,
@@ -354,6 +355,9 @@ async fn a_damaged_piece_is_said_to_be_so() {
         world.wish(prove(vec![0])).await,
         Answer::Proved(_)
     ));
+    // It is not signed for again.
+    assert_eq!(world.wish(world.take()).await, damaged);
+    assert_eq!(world.sign(account(), 5).await, damaged);
     let count = piece_chunks(PIECE_BYTES).unwrap();
     let none = Answer::No(Reason::NotSo);
     assert_eq!(world.wish(prove(vec![count])).await, none);
@@ -397,7 +401,18 @@ async fn who_starts_again_has_what_it_kept_and_gives_it() {
 
 fn pieces(kept: &[(PieceName, u64)]) -> Pieces {
     let key = DeviceKey::from_seed(&SEED);
-    Pieces::new((key, GENESIS), 1_000_000, kept.to_vec())
+    let kept = kept.iter().map(|(name, bytes)| {
+        let entry = PieceEntry {
+            version: PieceEntry::VERSION,
+            piece: name.1,
+            chunk_root: Digest([2; 32]),
+            bytes: *bytes,
+            audit_root: Digest::default(),
+            audit_depth: 0,
+        };
+        (*name, *bytes, Some(entry))
+    });
+    Pieces::new((key, GENESIS), 1_000_000, kept)
 }
 
 #[test]
@@ -405,17 +420,77 @@ fn what_the_chain_does_not_say_is_held_stays_for_an_hour_and_all_of_it_while_the
     let (one, other) = ((CONTRACT, 1), (CONTRACT, 2));
     let mut pieces = pieces(&[(one, 10), (other, 20)]);
     let start = Instant::now();
-    let held = facts(&[other]);
-    assert_eq!(pieces.not_held(Some(&held), start), []);
+    let seen = |held: &[PieceName], seen_at| Facts {
+        seen_at,
+        ..facts(held)
+    };
+    assert_eq!(pieces.not_held(Some(&seen(&[other], start)), start), []);
     let late = start + UNHELD_FOR;
-    assert_eq!(pieces.not_held(Some(&held), late), []);
+    assert_eq!(pieces.not_held(Some(&seen(&[other], late)), late), []);
     let later = late + Duration::from_secs(1);
     assert_eq!(pieces.not_held(None, later), []);
-    assert_eq!(pieces.not_held(Some(&held), later), [one]);
+    // What the chain said long ago it may say no more.
+    assert_eq!(pieces.not_held(Some(&seen(&[other], start)), later), []);
+    assert_eq!(pieces.not_held(Some(&seen(&[other], later)), later), [one]);
     // What is given up has its hour from when that is seen.
-    assert_eq!(pieces.not_held(Some(&facts(&[one])), later), []);
+    assert_eq!(pieces.not_held(Some(&seen(&[one], later)), later), []);
     let at_last = later + UNHELD_FOR + Duration::from_secs(1);
-    assert_eq!(pieces.not_held(Some(&facts(&[one])), at_last), [other]);
+    let given_up = pieces.not_held(Some(&seen(&[one], at_last)), at_last);
+    assert_eq!(given_up, [other]);
+}
+
+#[test]
+fn what_was_just_signed_for_is_neither_dropped_nor_erased_before_the_chain_can_say_that_it_is_held()
+{
+    let name = (CONTRACT, 3);
+    let mut pieces = pieces(&[(name, 10)]);
+    let start = Instant::now();
+    let entry = PieceEntry {
+        version: PieceEntry::VERSION,
+        piece: 3,
+        chunk_root: Digest([2; 32]),
+        bytes: 10,
+        audit_root: Digest::default(),
+        audit_depth: 0,
+    };
+    let seen = |seen_at| Facts {
+        seen_at,
+        ..facts(&[])
+    };
+    let take = Wish::Take {
+        contract: CONTRACT,
+        terms: terms(),
+        entry,
+    };
+    let sign = |since| Wish::Sign {
+        contract: CONTRACT,
+        piece: 3,
+        account: account(),
+        since,
+    };
+    let drop_it = Wish::Drop {
+        contract: CONTRACT,
+        piece: 3,
+    };
+    assert_eq!(pieces.not_held(Some(&seen(start)), start), []);
+    assert_eq!(pieces.decide(take, None, start), Decision::Say(Answer::Has));
+    // An old word of the chain signs for nothing.
+    let late = start + UNHELD_FOR - Duration::from_secs(1);
+    let busy = Decision::Say(Answer::No(Reason::Busy));
+    assert_eq!(pieces.decide(sign(5), Some(&seen(start)), late), busy);
+    let signed = pieces.decide(sign(5), Some(&seen(late)), late);
+    assert!(matches!(signed, Decision::Say(Answer::Signed(_))));
+    let held = Decision::Say(Answer::No(Reason::Held));
+    assert_eq!(
+        pieces.decide(drop_it.clone(), Some(&seen(late)), late),
+        held
+    );
+    let later = late + Duration::from_secs(60);
+    assert_eq!(pieces.not_held(Some(&seen(later)), later), []);
+    let at_last = late + UNHELD_FOR + Duration::from_secs(1);
+    assert_eq!(pieces.not_held(Some(&seen(at_last)), at_last), [name]);
+    let dropped = pieces.decide(drop_it, Some(&seen(at_last)), at_last);
+    assert_eq!(dropped, Decision::Erase(name));
 }
 
 #[test]

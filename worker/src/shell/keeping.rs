@@ -8,7 +8,7 @@ use crate::{
 use quern_ledger::{Account, Chain};
 use quern_primitives::{ids::GenesisHash, payload::DeviceKey};
 use quern_transfer::Allowance;
-use std::io;
+use std::{fs, io};
 use tokio::sync::watch;
 
 /// As whom pieces are kept.
@@ -28,8 +28,8 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// Starts to keep pieces, with this chain and what may move now. Nothing is kept where settings give no room, or do
-    /// not say where the chain is.
+    /// Starts to keep pieces, with this chain and what may move now. Nothing is kept where settings give no room and nothing
+    /// is here, or where they do not say where the chain is.
     pub(super) fn start(
         settings: &Settings,
         keeper: Keeper,
@@ -40,7 +40,11 @@ impl Keeping {
             allowance: watch::Sender::new(allowance),
             ears: None,
         };
-        if settings.pieces_bytes_max == 0 {
+        let folder = settings.data.join("kept");
+        // What is held is kept and proved also when there is to be no room for more.
+        let holds_some =
+            fs::read_dir(folder.join("pieces")).is_ok_and(|mut it| it.next().is_some());
+        if settings.pieces_bytes_max == 0 && !holds_some {
             return Ok(keeping);
         }
         if !matches!(settings.source, Source::Chain(_)) {
@@ -58,7 +62,7 @@ impl Keeping {
         let (facts, seen) = watch::channel(None);
         let device = key.id();
         let (ears, kept) = keeper::start(KeeperConfig {
-            folder: settings.data.join("kept"),
+            folder,
             bytes_max: settings.pieces_bytes_max,
             key,
             genesis,

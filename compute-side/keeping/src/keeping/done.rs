@@ -13,12 +13,6 @@ impl Keeping {
         match order {
             Order::Take { piece, device } => {
                 self.moves_on(piece, device, outcome, Stage::Has, again);
-                // It has nothing, so another one may take it sooner.
-                if outcome == Outcome::Failed
-                    && let Some(known) = self.pieces.get_mut(piece as usize)
-                {
-                    known.takers.remove(&device);
-                }
             }
             Order::Sign {
                 piece,
@@ -100,11 +94,9 @@ impl Keeping {
                 known.refuse(device);
             }
             Outcome::Failed => {
+                // Another one may take it sooner. One that has it already is asked again like any other, and says so.
                 known.rest(device, clock, again);
-                if let Some(taker) = known.takers.get_mut(&device) {
-                    taker.stage = Stage::Has;
-                    taker.since = clock;
-                }
+                known.takers.remove(&device);
             }
         }
     }

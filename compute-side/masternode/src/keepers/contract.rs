@@ -1,12 +1,13 @@
 //! One contract: looks at the chain, steps the rules, and has carried out what they want.
 
 use super::{
-    Line, Shelves,
+    Line, READ_PIECES_MAX, Reads, Shelves,
     devices::Devices,
     orders::{self, Context},
     thing_of,
 };
 use crate::{daemon::Shared, locks::lock};
+use quern_custody_rules::{holding as holding_rules, life};
 use quern_jobs_api::StorageError;
 use quern_keeping::{Candidate, Event, Keeping, Order, OrderId, Outcome, Seen};
 use quern_ledger::ChainError;
@@ -20,7 +21,16 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+/// How long the chain may take to tell how a contract stands.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Holdings that are over of which the chain is told at a time.
+const FORGOTTEN_AT_A_TIME: usize = 8;
 
 /// Events that wait; whoever has more waits.
 const EVENTS_MAX: usize = 256;
@@ -50,6 +60,7 @@ pub(super) struct Parts {
     pub(super) shelves: Arc<Shelves>,
     pub(super) devices: Arc<Devices>,
     pub(super) line: Line,
+    pub(super) reads: Arc<Reads>,
 }
 
 /// A contract that is looked after.
@@ -84,24 +95,36 @@ impl Known {
         if bringing.contains(&piece) {
             return StorageError::Coming;
         }
-        let holders = self.context.holders_of(piece);
-        if holders.is_empty() || thing_of(&entry).is_none() {
+        let from = self.context.holders_here(piece);
+        if from.is_empty() || thing_of(&entry).is_none() {
             return StorageError::NobodyHasIt;
         }
+        let reads = self.context.reads.clone();
+        let mut read_at = lock(&reads.read_at);
+        // What is brought to be read takes neither the disk nor the line from what is to be kept.
+        let Ok(permit) = reads.permits.clone().try_acquire_owned() else {
+            return StorageError::Coming;
+        };
+        if read_at.len() >= READ_PIECES_MAX {
+            return StorageError::Coming;
+        }
+        read_at.insert((self.context.contract, piece), Instant::now());
+        drop(read_at);
         bringing.insert(piece);
         let known = Arc::clone(self);
         tokio::spawn(async move {
-            orders::fetch_to_read(&known.context, entry).await;
-            lock(&known.context.read_at).insert(piece, Instant::now());
+            orders::fetch_to_read(&known.context, entry, &from).await;
+            known.is_read(piece);
             lock(&known.bringing).remove(&piece);
+            drop(permit);
         });
         StorageError::Coming
     }
 
     /// A piece that was brought here to be read is read.
     pub(super) fn is_read(&self, piece: PieceIndex) {
-        let mut read_at = lock(&self.context.read_at);
-        if let Some(at) = read_at.get_mut(&piece) {
+        let mut read_at = lock(&self.context.reads.read_at);
+        if let Some(at) = read_at.get_mut(&(self.context.contract, piece)) {
             *at = Instant::now();
         }
     }
@@ -119,23 +142,30 @@ pub(super) fn start(parts: Parts, contract: ContractId, place: u8, list: PieceLi
         shelves,
         devices,
         line,
+        reads,
     } = parts;
     let list = Arc::new(list);
     let context = Arc::new(Context {
         shared,
         shelves,
         line,
+        devices: devices.clone(),
+        reads,
         contract,
         list: list.clone(),
         seen: Mutex::default(),
         consents: Mutex::default(),
         proofs: Mutex::default(),
-        read_at: Mutex::default(),
+        asking: Mutex::default(),
+        paused_until: Mutex::default(),
+        ending: Mutex::default(),
     });
     let (events, received) = mpsc::channel(EVENTS_MAX);
     let (status, told) = watch::channel(Status::default());
     let task = Task {
         keeping: Keeping::new(contract, place, *list.plan()),
+        place,
+        _wants: Wants::new(devices.clone()),
         context: context.clone(),
         devices,
         events: events.downgrade(),
@@ -156,9 +186,28 @@ pub(super) fn start(parts: Parts, contract: ContractId, place: u8, list: PieceLi
     })
 }
 
+/// Wants to know which devices are here, as long as it is there.
+struct Wants(Arc<Devices>);
+
+impl Wants {
+    fn new(devices: Arc<Devices>) -> Self {
+        devices.want(true);
+        Self(devices)
+    }
+}
+
+impl Drop for Wants {
+    fn drop(&mut self) {
+        self.0.want(false);
+    }
+}
+
 /// The task that owns the rules.
 struct Task {
     keeping: Keeping,
+    /// In the order of the group.
+    place: u8,
+    _wants: Wants,
     context: Arc<Context>,
     devices: Arc<Devices>,
     events: mpsc::WeakSender<Event>,
@@ -174,7 +223,6 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut received: mpsc::Receiver<Event>) {
-        self.devices.want(true);
         let (shelves, contract) = (self.context.shelves.clone(), self.context.contract);
         for piece in shelves.all(contract) {
             self.step(Event::Brought(piece));
@@ -194,7 +242,6 @@ impl Task {
                 }
             }
         }
-        self.devices.want(false);
     }
 
     /// Looks at devices, and when it is time at the chain. Breaks when the contract is over.
@@ -204,9 +251,12 @@ impl Task {
         let is_due = self.looked.is_none_or(|at| at.elapsed() >= self.look_every);
         if is_due {
             self.looked = Some(Instant::now());
-            match self.read().await {
-                Ok(seen) => self.see(seen),
-                Err(error) => {
+            match timeout(READ_TIMEOUT, self.read()).await {
+                Ok(Ok(seen)) => self.see(seen),
+                Err(_) => {
+                    tracing::debug!(contract = %self.context.contract, "the chain takes too long to tell how a contract stands")
+                }
+                Ok(Err(error)) => {
                     tracing::debug!(contract = %self.context.contract, %error, "the chain does not tell how a contract stands");
                 }
             }
@@ -227,9 +277,11 @@ impl Task {
     /// Erases what was brought here to be read, and is not read any more.
     fn erase_read(&self) {
         let context = &self.context;
-        let mut read_at = lock(&context.read_at);
-        let over = read_at.extract_if(.., |_, at| at.elapsed() > READ_FOR);
-        for (piece, _) in over {
+        let mut read_at = lock(&context.reads.read_at);
+        let over = read_at.extract_if(.., |(contract, _), at| {
+            *contract == context.contract && at.elapsed() > READ_FOR
+        });
+        for ((_, piece), _) in over {
             if let Err(error) = context.shelves.erase_read(context.contract, piece) {
                 tracing::warn!(contract = %context.contract, piece, %error, "a piece that was read cannot be erased");
             }
@@ -286,7 +338,30 @@ impl Task {
         }
         self.is_closed = seen.contract.is_none();
         self.context.learn(&seen);
+        self.end_what_is_over(&seen);
         self.step(Event::Seen(Box::new(seen)));
+    }
+
+    /// Has the chain forget holdings that are over, and close the contract when it is. The first of the group does so, and
+    /// each further one later, where nothing came of it.
+    fn end_what_is_over(&self, seen: &Seen) {
+        let Some(contract) = &seen.contract else {
+            return;
+        };
+        let waits = u32::from(self.place).saturating_mul(contract.terms.period_blocks);
+        let now = seen.clock.saturating_sub(waits);
+        let forgettable = seen
+            .holdings
+            .iter()
+            .filter(|(_, holding)| holding_rules::forget(contract, holding, now).is_ok());
+        let places = forgettable.map(|(held, _)| self.context.place_of(held));
+        let places: Vec<_> = places.take(FORGOTTEN_AT_A_TIME).collect();
+        let is_over = life::close(contract, now).is_ok();
+        if places.is_empty() && !is_over {
+            return;
+        }
+        let context = self.context.clone();
+        tokio::spawn(async move { orders::end(&context, places, is_over).await });
     }
 
     fn step(&mut self, event: Event) {
@@ -331,7 +406,12 @@ impl Task {
 async fn carry_out(context: &Arc<Context>, id: OrderId, order: Order) -> Vec<Event> {
     tracing::debug!(contract = %context.contract, ?order, "is to be done");
     let (outcome, before) = match order {
-        Order::Take { piece, device } => (orders::take(context, piece, device).await, None),
+        Order::Take { piece, device } => match orders::take(context, piece, device).await {
+            orders::Taken::Damaged => {
+                return vec![Event::Lost(piece), Event::Done(id, Outcome::Failed)];
+            }
+            orders::Taken::As(outcome) => (outcome, None),
+        },
         Order::Sign {
             piece,
             device,
@@ -349,8 +429,8 @@ async fn carry_out(context: &Arc<Context>, id: OrderId, order: Order) -> Vec<Eve
         Order::Certify { period, proved } => (orders::certify(context, period, proved).await, None),
         Order::Challenge(place) => (orders::challenge(context, place).await, None),
         Order::Release(place) => (orders::release(context, place).await, None),
-        Order::Fetch { piece, .. } => {
-            let outcome = orders::fetch(context, piece).await;
+        Order::Fetch { piece, from } => {
+            let outcome = orders::fetch(context, piece, &from).await;
             (outcome, Some(Event::Brought(piece)))
         }
         Order::Make { piece, of } => {
@@ -396,6 +476,14 @@ impl Context {
         if let Some((period, _)) = seen.randomness {
             lock(&self.proofs).retain(|(of, _)| of.saturating_add(1) >= period);
         }
+    }
+
+    /// Who holds a piece and is here.
+    pub(super) fn holders_here(&self, piece: PieceIndex) -> Vec<DeviceId> {
+        let here = self.devices.here();
+        let mut holders = self.holders_of(piece);
+        holders.retain(|device| here.contains_key(device));
+        holders
     }
 
     /// Who holds a piece, as of the last look.

@@ -1,7 +1,6 @@
 //! Which connected devices may take pieces: what the core knows of them, what they say of their room, and what the chain
 //! says of what they missed.
 
-use super::Line;
 use crate::{
     daemon::{Command, Question, Reply, Shared},
     locks::lock,
@@ -9,12 +8,11 @@ use crate::{
 use futures::{StreamExt as _, stream};
 use quern_keeping::Candidate;
 use quern_ledger::ChainError;
-use quern_network::WishError;
+use quern_network::{Asker, WishError};
 use quern_primitives::ids::{AccountId, DeviceId};
 use quern_protocol::keep::{Answer, Wish};
-use quern_transfer::SourceKind;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -62,13 +60,12 @@ impl Devices {
 }
 
 /// Looks which devices are here, until the masternode ends.
-pub(super) async fn look(shared: Arc<Shared>, devices: Arc<Devices>, line: Line) {
+pub(super) async fn look(shared: Arc<Shared>, devices: Arc<Devices>, asker: Asker) {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut looking = Looking {
         shared,
-        line,
-        connected: BTreeSet::new(),
+        asker,
         asked: BTreeMap::new(),
     };
     loop {
@@ -79,19 +76,8 @@ pub(super) async fn look(shared: Arc<Shared>, devices: Arc<Devices>, line: Line)
         let Some(connected) = looking.connected().await else {
             return;
         };
-        let mut here = devices.here();
-        here.retain(|device, _| connected.contains_key(device));
-        for candidate in looking.ask(&connected).await {
-            match candidate {
-                Ok(candidate) => {
-                    here.insert(candidate.device, candidate);
-                }
-                Err(device) => {
-                    here.remove(&device);
-                }
-            }
-        }
-        *lock(&devices.here) = here;
+        lock(&devices.here).retain(|device, _| connected.contains_key(device));
+        looking.ask(&connected, &devices).await;
     }
 }
 
@@ -104,9 +90,7 @@ struct Connected {
 
 struct Looking {
     shared: Arc<Shared>,
-    line: Line,
-    /// Whom transfers know.
-    connected: BTreeSet<DeviceId>,
+    asker: Asker,
     /// When each was asked last, and whether it keeps anything.
     asked: BTreeMap<DeviceId, (Instant, bool)>,
 }
@@ -137,30 +121,14 @@ impl Looking {
                 connected.insert(state.device, Connected { account, rank });
             }
         }
-        for device in connected.keys() {
-            if self.connected.insert(*device) {
-                let asker = self.line.asker.clone();
-                self.line
-                    .transfer
-                    .came(*device, SourceKind::Device, asker)
-                    .await;
-            }
-        }
-        let gone = self
-            .connected
-            .extract_if(.., |it| !connected.contains_key(it));
-        for device in gone.collect::<Vec<_>>() {
-            self.asked.remove(&device);
-            self.line.transfer.left(device).await;
-        }
+        self.asked
+            .retain(|device, _| connected.contains_key(device));
         Some(connected)
     }
 
-    /// Asks those who were not asked for a while. Who keeps nothing, or does not answer, is named alone.
-    async fn ask(
-        &mut self,
-        connected: &BTreeMap<DeviceId, Connected>,
-    ) -> Vec<Result<Candidate, DeviceId>> {
+    /// Asks those who were not asked for a while, and writes down what each says as it comes. Who says nothing stays as it
+    /// was known.
+    async fn ask(&mut self, connected: &BTreeMap<DeviceId, Connected>, devices: &Devices) {
         let now = Instant::now();
         let is_due = |device: &DeviceId| {
             self.asked.get(device).is_none_or(|(at, keeps)| {
@@ -174,57 +142,73 @@ impl Looking {
                 due.push((*device, known.clone()));
             }
         }
-        let (shared, line) = (self.shared.clone(), self.line.clone());
+        let (shared, asker) = (self.shared.clone(), self.asker.clone());
         let asked = stream::iter(due).map(move |(device, known)| {
-            let (shared, line) = (shared.clone(), line.clone());
-            async move { candidate(&shared, &line, device, &known).await }
+            let (shared, asker) = (shared.clone(), asker.clone());
+            async move { (device, candidate(&shared, &asker, device, &known).await) }
         });
-        let found: Vec<_> = asked.buffer_unordered(AT_A_TIME).collect().await;
-        for outcome in &found {
-            let (device, keeps) = match outcome {
-                Ok(candidate) => (candidate.device, true),
-                Err((device, keeps)) => (*device, *keeps),
+        let mut told = std::pin::pin!(asked.buffer_unordered(AT_A_TIME));
+        while let Some((device, said)) = told.next().await {
+            let mut here = lock(&devices.here);
+            let keeps = match said {
+                Said::Keeps(candidate) => {
+                    here.insert(device, *candidate);
+                    true
+                }
+                Said::KeepsNothing => {
+                    here.remove(&device);
+                    false
+                }
+                // One that was never heard is not waited for every time.
+                Said::Nothing => here.contains_key(&device),
             };
+            drop(here);
             self.asked.insert(device, (now, keeps));
         }
-        let found = found.into_iter();
-        found
-            .map(|outcome| outcome.map_err(|(device, _)| device))
-            .collect()
     }
 }
 
-/// What is known of a device that keeps pieces. Else the device, and whether it may keep some all the same.
-async fn candidate(
-    shared: &Shared,
-    line: &Line,
-    device: DeviceId,
-    known: &Connected,
-) -> Result<Candidate, (DeviceId, bool)> {
-    let asked = timeout(ANSWER_TIMEOUT, line.asker.wish(&device, &Wish::Room)).await;
+/// What is known of a device.
+enum Said {
+    /// It keeps pieces, and may take some.
+    Keeps(Box<Candidate>),
+    /// It keeps none, or may take none.
+    KeepsNothing,
+    /// It did not answer, or the chain did not.
+    Nothing,
+}
+
+/// Asks a device, and the chain for it.
+async fn candidate(shared: &Shared, asker: &Asker, device: DeviceId, known: &Connected) -> Said {
+    let asked = timeout(ANSWER_TIMEOUT, asker.wish(&device, &Wish::Room)).await;
     let free_bytes = match asked {
         Ok(Ok(Answer::Room { bytes })) => bytes,
-        Ok(Err(WishError::OtherProtocol)) => return Err((device, false)),
+        Ok(Err(WishError::OtherProtocol)) => return Said::KeepsNothing,
         Ok(answered) => {
             tracing::debug!(%device, ?answered, "a device does not say how much room it has");
-            return Err((device, true));
+            return Said::Nothing;
         }
-        Err(_) => return Err((device, true)),
+        Err(_) => return Said::Nothing,
     };
     let read = async {
         let state = shared.chain.at_finalised().await?;
         let view = state.device(device).await?;
-        let (_, misses) = state.custody_record(device).await?;
-        Ok::<_, ChainError>((view, misses.last().map(|miss| miss.due)))
+        Ok::<_, ChainError>((view, state.custody_record(device).await?))
     };
-    let (view, missed_at) = read.await.map_err(|_| (device, true))?;
-    let view = view.ok_or((device, true))?;
-    Ok(Candidate {
+    let Ok((Some(view), (standing, misses))) = read.await else {
+        return Said::Nothing;
+    };
+    // The chain gives it no further piece; what it holds it is asked to prove all the same.
+    let free_bytes = match standing.contained_at {
+        Some(_) => 0,
+        None => free_bytes,
+    };
+    Said::Keeps(Box::new(Candidate {
         device,
         account: known.account.clone(),
         region: view.device.region,
         free_bytes,
         rank: known.rank,
-        missed_at,
-    })
+        missed_at: misses.last().map(|miss| miss.due),
+    }))
 }

@@ -1,6 +1,8 @@
 //! Carries out what the rules want. Whatever goes wrong is an outcome, and is tried again as the rules say.
 
-use super::{Line, Shelves, contract::LastSeen, thing_of, words};
+use super::{
+    HOLDERS_ASKED_MAX, Line, Reads, Shelves, contract::LastSeen, devices::Devices, thing_of, words,
+};
 use crate::{daemon::Shared, locks::lock};
 use quern_custody_rules::{drawn, proof};
 use quern_jobs_api::StorageError;
@@ -32,9 +34,15 @@ use tokio::time::{sleep, timeout};
 /// How long a device may take to answer one wish.
 const WISH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The length of a block's slot.
+const BLOCK: Duration = Duration::from_secs(2);
+
 /// A device that fetches a piece is asked again after so long, and given up when it has not more of it after this.
 const FETCH_LOOK: Duration = Duration::from_millis(500);
 const FETCH_SILENCE: Duration = Duration::from_secs(60);
+
+/// What a device's line brings at the least.
+const FETCH_BYTES_A_SECOND: u64 = 64 * 1024;
 
 /// How long a piece may take to be brought here.
 const BRING_TIMEOUT: Duration = Duration::from_secs(600);
@@ -44,13 +52,19 @@ pub(super) struct Context {
     pub(super) shared: Arc<Shared>,
     pub(super) shelves: Arc<Shelves>,
     pub(super) line: Line,
+    pub(super) devices: Arc<Devices>,
+    pub(super) reads: Arc<Reads>,
     pub(super) contract: ContractId,
     pub(super) list: Arc<PieceList>,
     pub(super) seen: Mutex<LastSeen>,
     /// What devices signed last, for a piece each.
     pub(super) consents: Mutex<BTreeMap<(PieceIndex, DeviceId), Signed<HoldConsent>>>,
-    /// Pieces that were brought here to be read, and when each was read last.
-    pub(super) read_at: Mutex<BTreeMap<PieceIndex, Instant>>,
+    /// What is being asked for another member, and what was just asked for in vain.
+    pub(super) asking: Mutex<BTreeSet<(Period, Held)>>,
+    /// Until when nothing is placed, because the chain takes no holder of any piece now.
+    pub(super) paused_until: Mutex<Option<Instant>>,
+    /// Whether the chain is being told what is over.
+    pub(super) ending: Mutex<bool>,
     /// Who has proved what to this masternode, of the last two periods.
     pub(super) proofs: Mutex<BTreeSet<(Period, Held)>>,
 }
@@ -77,8 +91,21 @@ impl Context {
         }
     }
 
+    /// Whether nothing is placed now.
+    fn is_paused(&self) -> bool {
+        lock(&self.paused_until).is_some_and(|until| Instant::now() < until)
+    }
+
     /// Sends a call, and waits until it is in a finalised block.
     pub(super) async fn call(&self, call: CustodyCall) -> Outcome {
+        match self.settle(call).await {
+            Ok(()) => Outcome::Done,
+            Err(_) => Outcome::Failed,
+        }
+    }
+
+    /// The same; the error's name, if the chain refused it.
+    async fn settle(&self, call: CustodyCall) -> Result<(), Option<String>> {
         let call = Call::Custody(Box::new(call));
         let sent = {
             let _turn = self.shared.sending.lock().await;
@@ -89,15 +116,15 @@ impl Context {
             Err(error) => Err(error),
         };
         match settled {
-            Ok(_) => Outcome::Done,
-            Err(error @ SubmitError::Refused { .. }) => {
-                tracing::info!(contract = %self.contract, %error, "the chain does not take what was sent of a contract");
-                Outcome::Failed
+            Ok(_) => Ok(()),
+            Err(SubmitError::Refused { call, error, docs }) => {
+                tracing::info!(contract = %self.contract, call, error, docs, "the chain does not take what was sent of a contract");
+                Err(Some(error))
             }
             Err(error) => {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::warn!(contract = %self.contract, %error, source, "what was sent of a contract is in no block");
-                Outcome::Failed
+                Err(None)
             }
         }
     }
@@ -111,39 +138,56 @@ fn refused(reason: Reason) -> Outcome {
     }
 }
 
+/// What came of having a device fetch a piece.
+pub(super) enum Taken {
+    /// This.
+    As(Outcome),
+    /// What is here is not the piece, and is erased.
+    Damaged,
+}
+
 /// Has a device fetch a piece that is here, and waits until it has it.
-pub(super) async fn take(context: &Context, piece: PieceIndex, device: DeviceId) -> Outcome {
+pub(super) async fn take(context: &Context, piece: PieceIndex, device: DeviceId) -> Taken {
     let (Some(entry), Some(terms)) = (context.entry(piece), context.terms()) else {
-        return Outcome::Failed;
+        return Taken::As(Outcome::Failed);
     };
     let Some(thing) = thing_of(&entry) else {
-        return Outcome::Refused;
+        return Taken::As(Outcome::Refused);
     };
-    let path = context.shelves.path(context.contract, piece);
-    context
-        .line
-        .promised
-        .promise(device, Shelved { thing, path });
+    if context.is_paused() {
+        return Taken::As(Outcome::Failed);
+    }
+    let (contract, promised) = (context.contract, &context.line.promised);
+    let path = context.shelves.path(contract, piece);
+    promised.promise(contract, device, Shelved { thing, path });
     let wish = Wish::Take {
-        contract: context.contract,
+        contract,
         terms,
         entry,
     };
-    let outcome = until_it_has(context, &device, &wish).await;
-    context.line.promised.withdraw(&device, &entry.chunk_root);
-    outcome
+    let taking = until_it_has(context, &device, &wish, entry.bytes);
+    let outcome = context.line.with(&[device], taking).await;
+    let is_damaged = promised.withdraw(contract, device, &entry.chunk_root);
+    if is_damaged && outcome != Outcome::Done {
+        erase(context, piece).await;
+        return Taken::Damaged;
+    }
+    Taken::As(outcome)
 }
 
-async fn until_it_has(context: &Context, device: &DeviceId, wish: &Wish) -> Outcome {
-    let mut most = (0, Instant::now());
+/// Waits until a device has a piece, for as long as a slow line takes at the most.
+async fn until_it_has(context: &Context, device: &DeviceId, wish: &Wish, all: u64) -> Outcome {
+    let begun = Instant::now();
+    let patience = FETCH_SILENCE.saturating_add(Duration::from_secs(all / FETCH_BYTES_A_SECOND));
+    let mut most = (0, begun);
     loop {
         match context.wish(device, wish).await {
             Ok(Answer::Has) => return Outcome::Done,
             Ok(Answer::Fetching { bytes }) => {
-                if bytes > most.0 {
-                    most = (bytes, Instant::now());
+                if bytes.min(all) > most.0 {
+                    most = (bytes.min(all), Instant::now());
                 }
-                if most.1.elapsed() > FETCH_SILENCE {
+                if most.1.elapsed() > FETCH_SILENCE || begun.elapsed() > patience {
                     return Outcome::Failed;
                 }
                 sleep(FETCH_LOOK).await;
@@ -225,12 +269,47 @@ pub(super) async fn hold(context: &Context, piece: PieceIndex, device: DeviceId)
     let (Some(consent), Some(path)) = (consent, context.list.path(piece)) else {
         return Outcome::Failed;
     };
-    let consent = Box::new(consent);
-    let outcome = context.call(CustodyCall::Hold { consent, path }).await;
-    if outcome == Outcome::Done {
-        tracing::info!(contract = %context.contract, piece, %device, "a device keeps a piece");
+    if context.is_paused() {
+        return Outcome::Failed;
     }
-    outcome
+    let consent = Box::new(consent);
+    match context.settle(CustodyCall::Hold { consent, path }).await {
+        Ok(()) => {
+            tracing::info!(contract = %context.contract, piece, %device, "a device keeps a piece");
+            Outcome::Done
+        }
+        Err(None) => Outcome::Failed,
+        Err(Some(error)) => match follows(&error) {
+            Follows::Again => Outcome::Failed,
+            Follows::Another => Outcome::Refused,
+            Follows::Pause => {
+                let blocks = context.terms().map_or(0, |terms| terms.period_blocks);
+                let pause = BLOCK.saturating_mul(blocks);
+                *lock(&context.paused_until) = Instant::now().checked_add(pause);
+                Outcome::Failed
+            }
+        },
+    }
+}
+
+/// What follows where the chain does not take a holder: each refusal costs a fee.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// The same, a little later.
+    Again,
+    /// Another device.
+    Another,
+    /// Nothing for a period: it is the contract's fault, or its owner's.
+    Pause,
+}
+
+pub(super) fn follows(error: &str) -> Follows {
+    match error.rsplit('.').next().unwrap_or(error) {
+        "WrongSince" => Follows::Again,
+        "NotDevicesAccount" | "DeviceUnfit" | "DeviceContained" | "HoldingExists"
+        | "PieceTaken" | "PieceRefused" | "ConsentNotSigned" => Follows::Another,
+        _ => Follows::Pause,
+    }
 }
 
 /// Has a device prove that it has a piece.
@@ -324,8 +403,22 @@ pub(super) async fn release(context: &Context, place: Place) -> Outcome {
     context.call(CustodyCall::Release(place)).await
 }
 
+/// Has the chain forget holdings that are over, and close a contract that is. Each costs nothing if it is taken.
+pub(super) async fn end(context: &Context, places: Vec<Place>, is_over: bool) {
+    if std::mem::replace(&mut *lock(&context.ending), true) {
+        return;
+    }
+    for place in places {
+        context.call(CustodyCall::Forget(place)).await;
+    }
+    if is_over && context.call(CustodyCall::Close(context.contract)).await == Outcome::Done {
+        tracing::info!(contract = %context.contract, "a contract is closed");
+    }
+    *lock(&context.ending) = false;
+}
+
 /// Brings a piece here from those who hold it.
-pub(super) async fn fetch(context: &Context, piece: PieceIndex) -> Outcome {
+pub(super) async fn fetch(context: &Context, piece: PieceIndex, from: &[DeviceId]) -> Outcome {
     let Some(entry) = context.entry(piece) else {
         return Outcome::Refused;
     };
@@ -340,7 +433,9 @@ pub(super) async fn fetch(context: &Context, piece: PieceIndex) -> Outcome {
     };
     if !into.is_file() {
         let fetched = context.line.transfer.fetch(thing, &into, None);
-        match timeout(BRING_TIMEOUT, fetched).await {
+        let fetched = timeout(BRING_TIMEOUT, fetched);
+        let from = from.get(..HOLDERS_ASKED_MAX).unwrap_or(from);
+        match context.line.with(from, fetched).await {
             Ok(Ok(())) => {}
             Ok(Err(TransferError::Elsewhere { .. })) | Err(_) => return Outcome::Failed,
             Ok(Err(error)) => {
@@ -353,7 +448,7 @@ pub(super) async fn fetch(context: &Context, piece: PieceIndex) -> Outcome {
 }
 
 /// Brings a piece here to be read, beside those that are to be here.
-pub(super) async fn fetch_to_read(context: &Context, entry: PieceEntry) {
+pub(super) async fn fetch_to_read(context: &Context, entry: PieceEntry, from: &[DeviceId]) {
     let (contract, piece) = (context.contract, entry.piece);
     let (Some(thing), Ok(into)) = (
         thing_of(&entry),
@@ -362,7 +457,9 @@ pub(super) async fn fetch_to_read(context: &Context, entry: PieceEntry) {
         return;
     };
     let fetched = context.line.transfer.fetch(thing, &into, None);
-    if let Ok(Err(error)) = timeout(BRING_TIMEOUT, fetched).await {
+    let fetched = timeout(BRING_TIMEOUT, fetched);
+    let from = from.get(..HOLDERS_ASKED_MAX).unwrap_or(from);
+    if let Ok(Err(error)) = context.line.with(from, fetched).await {
         tracing::info!(%contract, piece, %error, "a piece cannot be brought here to be read");
     }
 }

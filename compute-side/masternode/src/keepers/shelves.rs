@@ -24,6 +24,12 @@ const LIST: &str = "list";
 /// Behind the name of what is being received.
 const PART: &str = "part";
 
+/// In the name of what is being fetched or made, whatever stands behind it.
+const COMING: &str = ".coming";
+
+/// What stands behind the name of a file that is fetched: nothing once it is whole.
+const FETCHED: [&str; 3] = ["", ".part", ".spans"];
+
 /// Bytes of the longest list: 79 for each of 65,536 pieces, and what is before them.
 const LIST_BYTES_MAX: u64 = 6 * 1024 * 1024;
 
@@ -53,22 +59,25 @@ impl Shelves {
             // Whoever reads asks again.
             found(fs::remove_dir_all(shelves.contract(contract).join("read")))?;
             for file in entries(&shelves.pieces(contract))? {
-                files.insert(file.path(), file.metadata()?.len());
+                let path = file.path();
+                // What was being fetched or made is begun anew.
+                match path.to_string_lossy().contains(COMING) {
+                    true => fs::remove_file(&path)?,
+                    false => drop(files.insert(path, file.metadata()?.len())),
+                }
             }
         }
         *lock(&shelves.files) = files;
         Ok(shelves)
     }
 
-    /// Contracts of which a list is here.
-    pub(crate) fn contracts(&self) -> io::Result<Vec<ContractId>> {
-        let mut contracts = self.folders()?;
-        contracts.retain(|contract| self.list_file(*contract).is_file());
-        Ok(contracts)
+    /// Whether the list of a contract is here, checked and kept.
+    pub(crate) fn has_list(&self, contract: ContractId) -> bool {
+        self.list_file(contract).is_file()
     }
 
     /// Contracts of which anything is here.
-    fn folders(&self) -> io::Result<Vec<ContractId>> {
+    pub(crate) fn folders(&self) -> io::Result<Vec<ContractId>> {
         let names = entries(&self.folder)?.into_iter().map(|it| it.file_name());
         let contracts = names.filter_map(|name| name.to_str()?.parse().ok());
         Ok(contracts.collect())
@@ -94,7 +103,7 @@ impl Shelves {
         let whole = expected.saturating_add(part.len() as u64);
         check_part((offset, expected), (whole, LIST_BYTES_MAX), part)?;
         let path = self.list_file(contract).with_extension(PART);
-        append(&path, part).map_err(|_| StorageError::Storage)?;
+        append(&path, expected, part).map_err(|_| StorageError::Storage)?;
         Ok(whole)
     }
 
@@ -161,8 +170,9 @@ impl Shelves {
     /// The pieces of a contract that are here, whole.
     pub(crate) fn all(&self, contract: ContractId) -> Vec<PieceIndex> {
         let (folder, files) = (self.pieces(contract), lock(&self.files));
-        let ours = files.keys().filter(|path| path.parent() == Some(&folder));
-        ours.filter_map(|path| path.file_name()?.to_str()?.parse().ok())
+        let ours = files.range(folder.clone()..);
+        let ours = ours.take_while(|(path, _)| path.starts_with(&folder));
+        ours.filter_map(|(path, _)| path.file_name()?.to_str()?.parse().ok())
             .collect()
     }
 
@@ -184,6 +194,9 @@ impl Shelves {
         let expected = files.get(&unfinished).copied().unwrap_or(0);
         let whole = expected.saturating_add(part.len() as u64);
         check_part((offset, expected), (whole, entry.bytes), part)?;
+        if part.is_empty() {
+            return Ok(expected);
+        }
         let taken = files.values().copied().fold(0, u64::saturating_add);
         // There must be room for all of it, though none is kept for it.
         let needed = taken.saturating_add(entry.bytes.saturating_sub(expected));
@@ -191,19 +204,26 @@ impl Shelves {
             let bytes = needed.saturating_sub(self.bytes_max);
             return Err(StorageError::NoRoom { bytes });
         }
-        append(&unfinished, part).map_err(|_| StorageError::Storage)?;
+        append(&unfinished, expected, part).map_err(|_| StorageError::Storage)?;
         files.insert(unfinished.clone(), whole);
+        drop(files);
         if whole < entry.bytes {
             return Ok(whole);
         }
-        files.remove(&unfinished);
-        let root = chunk_root(&unfinished).map_err(|_| StorageError::Storage)?;
-        if root != entry.chunk_root {
-            // What cannot be erased is overwritten by no part, and refused again.
+        // Whoever sends parts of it meanwhile is told that all of it is here.
+        let named = chunk_root(&unfinished)
+            .map_err(|_| StorageError::Storage)
+            .and_then(|root| match root == entry.chunk_root {
+                true => name(&unfinished, &path).map_err(|_| StorageError::Storage),
+                false => Err(StorageError::WrongPiece { piece: entry.piece }),
+            });
+        if named.is_err() {
+            // What cannot be erased is overwritten from its beginning.
             let _ = fs::remove_file(&unfinished);
-            return Err(StorageError::WrongPiece { piece: entry.piece });
         }
-        name(&unfinished, &path).map_err(|_| StorageError::Storage)?;
+        let mut files = lock(&self.files);
+        files.remove(&unfinished);
+        named?;
         files.insert(path, entry.bytes);
         Ok(entry.bytes)
     }
@@ -214,7 +234,7 @@ impl Shelves {
         contract: ContractId,
         piece: PieceIndex,
     ) -> io::Result<PathBuf> {
-        let path = self.path(contract, piece).with_extension("coming");
+        let path = with_behind(&self.path(contract, piece), COMING);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -228,16 +248,15 @@ impl Shelves {
         entry: &PieceEntry,
     ) -> Result<(), StorageError> {
         let path = self.path(contract, entry.piece);
-        let beside = path.with_extension("coming");
+        let beside = with_behind(&path, COMING);
         let is_it = chunk_root(&beside).is_ok_and(|root| root == entry.chunk_root)
             && bytes_of(&beside) == Some(entry.bytes);
         if !is_it {
             let _ = fs::remove_file(&beside);
             return Err(StorageError::WrongPiece { piece: entry.piece });
         }
-        let mut files = lock(&self.files);
         name(&beside, &path).map_err(|_| StorageError::Storage)?;
-        files.insert(path, entry.bytes);
+        lock(&self.files).insert(path, entry.bytes);
         Ok(())
     }
 
@@ -269,7 +288,11 @@ impl Shelves {
 
     /// Erases what was brought here to be read of a piece.
     pub(crate) fn erase_read(&self, contract: ContractId, piece: PieceIndex) -> io::Result<()> {
-        found(fs::remove_file(self.place_to_read(contract, piece)?))
+        let place = self.place_to_read(contract, piece)?;
+        for behind in FETCHED {
+            found(fs::remove_file(with_behind(&place, behind)))?;
+        }
+        Ok(())
     }
 
     /// Where a piece's bytes are, or would be.
@@ -284,6 +307,10 @@ impl Shelves {
         for file in [path.clone(), path.with_extension(PART)] {
             found(fs::remove_file(&file))?;
             files.remove(&file);
+        }
+        let beside = with_behind(&path, COMING);
+        for behind in FETCHED {
+            found(fs::remove_file(with_behind(&beside, behind)))?;
         }
         Ok(())
     }
@@ -325,12 +352,27 @@ fn check_part(
     Ok(())
 }
 
-fn append(path: &Path, part: &[u8]) -> io::Result<()> {
+/// Writes a part behind so many bytes of a file. What a write that failed left behind them goes.
+fn append(path: &Path, at: u64, part: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path);
+    let mut file = opened?;
+    file.set_len(at)?;
+    file.seek(SeekFrom::Start(at))?;
     file.write_all(part)
+}
+
+/// A path with something behind its name.
+fn with_behind(path: &Path, behind: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(behind);
+    name.into()
 }
 
 /// Gives a file its name, and returns when that is on the disk.

@@ -1,6 +1,11 @@
 //! What is on the disk, and what is certified.
 
-use super::{orders::are_proof, shelves::Shelves, words};
+use super::{
+    Promised,
+    orders::{Follows, are_proof, follows},
+    shelves::Shelves,
+    words,
+};
 use codec::Encode as _;
 use quern_custody_rules::drawn;
 use quern_jobs_api::{PIECE_BYTES_MAX, StorageError};
@@ -11,6 +16,7 @@ use quern_primitives::{
     merkle::{CHUNK_BYTES, Tree},
 };
 use quern_shards::stored::{Layout, PieceList, Plan};
+use quern_transfer::{Shelf as _, Shelved, Thing};
 use std::fs;
 use tempfile::TempDir;
 
@@ -61,7 +67,8 @@ fn a_list_that_is_the_contract_s_is_kept_and_outlives_a_restart() {
     shelves.keep_list(CONTRACT, &root).unwrap();
     assert_eq!(shelves.list(CONTRACT), Ok(list.clone()));
     let opened = Shelves::open(folder.path(), 0).unwrap();
-    assert_eq!(opened.contracts().unwrap(), [CONTRACT]);
+    assert_eq!(opened.folders().unwrap(), [CONTRACT]);
+    assert!(opened.has_list(CONTRACT));
     assert_eq!(opened.list(CONTRACT), Ok(list));
     assert_eq!(opened.read_list(CONTRACT, 10).unwrap(), rest);
     let behind = opened.read_list(CONTRACT, bytes.len() as u64);
@@ -187,6 +194,80 @@ fn what_is_brought_here_to_be_read_is_no_piece_that_is_here_and_does_not_outlive
     fs::write(shelves.place_to_read(CONTRACT, 3).unwrap(), &bytes).unwrap();
     let opened = Shelves::open(folder.path(), 0).unwrap();
     assert_eq!(opened.read(CONTRACT, &entry, 0), Ok(None));
+}
+
+#[test]
+fn what_a_crash_left_of_a_piece_that_was_coming_is_begun_anew_and_takes_no_room() {
+    let (folder, shelves) = shelves(10_000);
+    let bytes = content(1, 10_000);
+    let beside = shelves.place_beside(CONTRACT, 3).unwrap();
+    for behind in ["", ".part", ".spans"] {
+        fs::write(format!("{}{behind}", beside.display()), &bytes).unwrap();
+    }
+    let opened = Shelves::open(folder.path(), 10_000).unwrap();
+    assert!(!beside.exists());
+    let entry = entry(4, &bytes);
+    assert_eq!(opened.append(CONTRACT, &entry, 0, &bytes), Ok(10_000));
+}
+
+#[test]
+fn what_a_write_that_failed_left_is_written_over() {
+    let (_folder, shelves) = shelves(100_000);
+    let bytes = content(1, 10_000);
+    let entry = entry(3, &bytes);
+    shelves
+        .append(CONTRACT, &entry, 0, &bytes[..4_000])
+        .unwrap();
+    let unfinished = shelves.path(CONTRACT, 3).with_extension("part");
+    let mut longer = fs::read(&unfinished).unwrap();
+    longer.extend([9; 100]);
+    fs::write(&unfinished, longer).unwrap();
+    assert_eq!(
+        shelves.append(CONTRACT, &entry, 4_000, &bytes[4_000..]),
+        Ok(10_000)
+    );
+}
+
+#[test]
+fn a_piece_is_given_to_those_to_whom_it_is_promised_whichever_contract_has_it() {
+    let (folder, one, other) = (tempfile::tempdir().unwrap(), CONTRACT, ContractId([1; 32]));
+    let thing = Thing::new(Digest([7; 32]), 10).unwrap();
+    let promised = Promised::default();
+    let device = |number: u8| DeviceId([number; 32]);
+    let path = folder.path().join("piece");
+    let gone = folder.path().join("gone");
+    promised.promise(other, device(2), Shelved { thing, path: gone });
+    fs::write(&path, "0123456789").unwrap();
+    promised.promise(
+        one,
+        device(1),
+        Shelved {
+            thing,
+            path: path.clone(),
+        },
+    );
+    let root = thing.root();
+    assert!(promised.gives(&device(1), &root) && !promised.gives(&device(3), &root));
+    assert_eq!(promised.find(&root).unwrap().path, path);
+    promised.is_damaged(&root);
+    assert!(
+        promised.withdraw(one, device(1), &root),
+        "it is said to be damaged"
+    );
+    assert!(!promised.gives(&device(1), &root) && promised.gives(&device(2), &root));
+    assert!(
+        !promised.withdraw(other, device(2), &root),
+        "it is said once"
+    );
+    assert!(!promised.gives(&device(2), &root));
+}
+
+#[test]
+fn where_the_chain_takes_no_holder_for_the_contracts_fault_nothing_is_tried_for_a_while() {
+    assert_eq!(follows("Custody.WrongSince"), Follows::Again);
+    assert_eq!(follows("Custody.DeviceContained"), Follows::Another);
+    assert_eq!(follows("Custody.NotCovered"), Follows::Pause);
+    assert_eq!(follows("Custody.SomethingNew"), Follows::Pause);
 }
 
 fn held(piece: u32, device: u8) -> Held {

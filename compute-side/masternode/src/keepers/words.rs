@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A member to which not all is proved yet is asked again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// A device that did not prove a piece to this masternode is asked again after so long at the soonest.
+const ASKED_IN_VAIN: Duration = Duration::from_secs(10);
+
 /// Devices that are asked at a time for what others want certified.
 const ASKED_AT_A_TIME: usize = 8;
 
@@ -93,7 +96,15 @@ pub(super) async fn certify(
         let signed = context.shared.node.sign(proved, &context.shared.genesis);
         return Ok(signed.signature.0.to_vec());
     }
-    // Whoever asks comes again; whoever asks for what nobody has, has this masternode ask for nothing twice at a time.
+    // Whoever asks comes again. However often that is, each device is asked for a piece once at a time, and where it does not
+    // prove it, not again for a while.
+    let open = open
+        .into_iter()
+        .filter(|held| lock(&context.asking).insert((period, *held)));
+    let open: Vec<Held> = open.collect();
+    if open.is_empty() {
+        return Err(StorageError::NotProved);
+    }
     let asking = context.clone();
     tokio::spawn(async move {
         stream::iter(open)
@@ -102,7 +113,9 @@ pub(super) async fn certify(
                 async move {
                     if orders::prove(&asking, held, (period, randomness)).await != Outcome::Done {
                         tracing::debug!(piece = held.piece, device = %held.device, "is not proved here");
+                        sleep(ASKED_IN_VAIN).await;
                     }
+                    lock(&asking.asking).remove(&(period, held));
                 }
             })
             .await;

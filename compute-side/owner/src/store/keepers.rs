@@ -193,11 +193,12 @@ impl Keepers {
         &self.missed
     }
 
-    /// Hands the list to each, and all pieces to the first that takes them: what is not there yet. `progress` hears how
-    /// many bytes of how many are there.
+    /// Hands the list to each, and all pieces that are here to the first that takes them, or to each where it is to be all:
+    /// what is not there yet. `progress` hears how many bytes of how many are there.
     pub async fn hand_in(
         &mut self,
         store: &StoreFolder,
+        to_all: bool,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(), KeepersError> {
         let list = store.list()?;
@@ -213,19 +214,25 @@ impl Keepers {
         }
         self.reached = taken;
         let total = list.entries().iter().map(|entry| entry.bytes).sum();
-        let mut last = None;
+        let (mut last, mut is_handed_in) = (None, false);
         for keeper in &self.reached {
+            if is_handed_in && !to_all {
+                break;
+            }
             match put_pieces(keeper, self.contract, store, &list, |bytes| {
                 progress(bytes, total)
             })
             .await
             {
-                Ok(()) => return Ok(()),
+                Ok(()) => is_handed_in = true,
                 Err(error) => last = Some(error),
             }
         }
         let missed = self.missed.clone();
-        Err(last.unwrap_or(KeepersError::NobodyAnswers { missed }))
+        match is_handed_in {
+            true => Ok(()),
+            false => Err(last.unwrap_or(KeepersError::NobodyAnswers { missed })),
+        }
     }
 
     /// How it stands, as the first says that knows.
@@ -321,6 +328,18 @@ async fn offer(
     }
 }
 
+/// From where an upload goes on that was refused, if it does. Anybody may send parts, so what came may be another's, and is
+/// begun anew.
+fn goes_on(refused: &StorageError) -> Option<u64> {
+    match refused {
+        StorageError::OutOfOrder { expected } => Some(*expected),
+        StorageError::WrongList { .. }
+        | StorageError::WrongPiece { .. }
+        | StorageError::TooLong { .. } => Some(0),
+        _ => None,
+    }
+}
+
 async fn put_list(keeper: &Keeper, contract: ContractId, list: &[u8]) -> Result<(), KeeperFailure> {
     let offered = offer(keeper, contract, 0).await?;
     if offered.has_list {
@@ -340,10 +359,8 @@ async fn put_list(keeper: &Keeper, contract: ContractId, list: &[u8]) -> Result<
         match put.map_err(KeeperFailure::from) {
             Ok(_) if is_last => return Ok(()),
             Ok(held) => at = held,
-            Err(KeeperFailure::Refused(StorageError::OutOfOrder { expected }))
-                if resumes < RESUMES_MAX =>
-            {
-                at = expected;
+            Err(KeeperFailure::Refused(refused)) if resumes < RESUMES_MAX => {
+                at = goes_on(&refused).ok_or(KeeperFailure::Refused(refused))?;
                 resumes += 1;
             }
             Err(error) => return Err(error),
@@ -374,6 +391,10 @@ async fn put_pieces(
     progress(done);
     for (piece, held) in missing {
         let path = store.piece(piece);
+        if !path.is_file() {
+            // Devices kept it, and it went from here: they, or others of its stripe, have it.
+            continue;
+        }
         let at = |source| KeepersError::File {
             path: path.clone(),
             source,
@@ -396,10 +417,8 @@ async fn put_pieces(
                     offset = now;
                     progress(done);
                 }
-                Err(KeeperFailure::Refused(StorageError::OutOfOrder { expected }))
-                    if resumes < RESUMES_MAX =>
-                {
-                    offset = expected;
+                Err(KeeperFailure::Refused(refused)) if resumes < RESUMES_MAX => {
+                    offset = goes_on(&refused).ok_or(KeeperFailure::Refused(refused))?;
                     resumes += 1;
                 }
                 Err(error) => return Err(error.into()),
@@ -488,6 +507,24 @@ fn chunk_root(path: &Path) -> io::Result<quern_primitives::Digest> {
         match file.read(&mut buffer)? {
             0 => return Ok(hasher.finish().root()),
             read => hasher.update(buffer.get(..read).unwrap_or_default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_that_somebody_spoilt_begins_anew_and_one_that_is_not_wanted_ends() {
+        let expected = 7;
+        assert_eq!(goes_on(&StorageError::OutOfOrder { expected }), Some(7));
+        let why = String::new();
+        assert_eq!(goes_on(&StorageError::WrongList { why }), Some(0));
+        assert_eq!(goes_on(&StorageError::WrongPiece { piece: 3 }), Some(0));
+        assert_eq!(goes_on(&StorageError::TooLong { limit: 9 }), Some(0));
+        for ends in [StorageError::NotMember, StorageError::NoRoom { bytes: 1 }] {
+            assert_eq!(goes_on(&ends), None, "{ends}");
         }
     }
 }

@@ -68,7 +68,7 @@ pub(crate) async fn get(context: &Context, args: &GetArgs) -> anyhow::Result<()>
     list.check_root(&found.offer.pieces_root)?;
     let folder = store.path().join("fetched");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let fetched = fetch(&keepers, &list, &folder).await?;
+    let fetched = fetch(&keepers, &store, &list, &folder).await?;
     let (genesis, key) = (chain.genesis(), store.key()?);
     let existing = match args.replace {
         true => Existing::Replaced,
@@ -104,7 +104,12 @@ pub(crate) async fn get(context: &Context, args: &GetArgs) -> anyhow::Result<()>
 }
 
 /// Fetches of each stripe as many pieces as there are shards, those first that need no mending.
-async fn fetch(keepers: &Keepers, list: &PieceList, folder: &Path) -> anyhow::Result<u32> {
+async fn fetch(
+    keepers: &Keepers,
+    store: &StoreFolder,
+    list: &PieceList,
+    folder: &Path,
+) -> anyhow::Result<u32> {
     let plan = list.plan();
     let bar = byte_bar("fetching");
     let needed: u64 = (0..plan.stripes())
@@ -124,6 +129,10 @@ async fn fetch(keepers: &Keepers, list: &PieceList, folder: &Path) -> anyhow::Re
                 continue;
             };
             let into = folder.join(piece.to_string());
+            let own = store.piece(piece);
+            if own.is_file() && !into.is_file() {
+                fs::copy(&own, &into).with_context(|| format!("cannot copy {}", own.display()))?;
+            }
             if into.is_file() {
                 bar.inc(entry.bytes);
                 here += 1;

@@ -1,6 +1,6 @@
 //! Having a folder kept for longer, or no longer.
 
-use super::{StoreName, open_contract};
+use super::{StoreName, open_contract, price_of_period, stores};
 use crate::{
     context::Context,
     output::{Output, can_confirm, confirm, submit, tell},
@@ -10,6 +10,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use quern_custody_rules::pay::period_at;
 use quern_ledger::{Call, CustodyCall};
+use quern_owner::store::{Keepers, StoreFolder};
 use quern_primitives::{
     Amount,
     amount::{as_string, display},
@@ -70,9 +71,13 @@ pub(crate) async fn renew(context: &Context, args: &RenewArgs) -> anyhow::Result
     let periods = u32::try_from(args.for_span.blocks().div_ceil(blocks));
     let periods = periods.context("that is longer than anything is kept")?;
     ensure!(periods > 0, "name a span longer than nothing with --for");
-    // What was deposited was for all pieces kept by as many devices as are to, for all periods.
-    let before = Amount::from(found.offer.periods.max(1));
-    let per_period = found.escrow.deposited.div_ceil(before);
+    let list = match StoreFolder::find(&stores(context)?, contract) {
+        Ok(store) => store.list()?,
+        // Its key is elsewhere; what pieces it has its masternodes tell.
+        Err(_) => Keepers::of(&chain, contract).await?.list(&found).await?,
+    };
+    list.check_root(&found.offer.pieces_root)?;
+    let per_period = price_of_period(&found.terms, &list)?;
     let deposit = per_period.checked_mul(periods.into());
     let deposit = deposit.context("that costs more than can exist")?;
     if !args.yes {

@@ -16,9 +16,10 @@ use quern_primitives::{
     custody::Terms,
     ids::ContractId,
 };
-use quern_shards::stored::Layout;
+use quern_shards::stored::{Layout, PieceList};
 use serde::Serialize;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -319,7 +320,8 @@ async fn hand_in(
     let mut keepers = found?;
     let bar = byte_bar("uploading");
     let handed_in = keepers
-        .hand_in(store, |done, total| {
+        // Who goes on hands the pieces to each that is there: the first may have them and be of no use.
+        .hand_in(store, offer.is_none(), |done, total| {
             bar.set_length(total);
             bar.set_position(done);
         })
@@ -329,10 +331,10 @@ async fn hand_in(
         format!("not all pieces were handed in; `quern store resume {contract}` goes on")
     })?;
     let list = store.list()?;
-    let (pieces, copies) = (list.plan().pieces(), list.plan().layout().copies());
+    let pieces = list.plan().pieces();
     let kept = match wait.wait {
-        true => kept_by_all(&keepers, (pieces, copies)).await?,
-        false => kept(&keepers, copies).await?,
+        true => kept_by_all(chain, contract, &list).await?,
+        false => kept(chain, contract, &list).await?,
     };
     if kept == pieces && !wait.keep_pieces {
         (0..pieces).try_for_each(|piece| store.drop_piece(piece))?;
@@ -351,19 +353,29 @@ async fn hand_in(
     })
 }
 
-/// How many pieces are kept by as many devices as are to.
-async fn kept(keepers: &Keepers, copies: u8) -> anyhow::Result<u32> {
-    let status = keepers.status().await?;
-    let kept = status.holders.iter().filter(|holders| **holders >= copies);
+/// How many pieces are held by as many devices as are to, as the chain says: these have signed for them.
+async fn kept(chain: &Chain, contract: ContractId, list: &PieceList) -> anyhow::Result<u32> {
+    let copies = usize::from(list.plan().layout().copies());
+    let holdings = chain.at_finalised().await?.holdings_of(contract).await?;
+    let mut holders: BTreeMap<u32, usize> = BTreeMap::new();
+    for (held, holding) in holdings {
+        let entry = list.entries().get(held.piece as usize);
+        let is_it = entry.is_some_and(|entry| entry.chunk_root == holding.chunk_root);
+        if is_it && holding.until.is_none() {
+            *holders.entry(held.piece).or_default() += 1;
+        }
+    }
+    let kept = holders.values().filter(|holders| **holders >= copies);
     Ok(u32::try_from(kept.count())?)
 }
 
 /// Waits until all are.
-async fn kept_by_all(keepers: &Keepers, (pieces, copies): (u32, u8)) -> anyhow::Result<u32> {
+async fn kept_by_all(chain: &Chain, contract: ContractId, list: &PieceList) -> anyhow::Result<u32> {
+    let pieces = list.plan().pieces();
     let bar = count_bar("pieces kept");
     bar.set_length(pieces.into());
     loop {
-        let kept = kept(keepers, copies).await?;
+        let kept = kept(chain, contract, list).await?;
         bar.set_position(kept.into());
         if kept >= pieces {
             bar.finish_and_clear();

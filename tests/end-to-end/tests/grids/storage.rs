@@ -239,9 +239,14 @@ async fn replaced(bench: &Bench, quern: &Quern, contract: &str) -> anyhow::Resul
 
 async fn ended(quern: &Quern, contract: &str) -> anyhow::Result<()> {
     let before = quern.does(&["store", "status", contract]).await?;
-    let renewed = quern
-        .does(&["store", "renew", contract, "--for", "5m", "--yes"])
-        .await?;
+    let renew = ["store", "renew", contract, "--for", "5m", "--yes"];
+    let renewed = quern.does(&renew).await?;
+    let again = quern.does(&renew).await?;
+    let deposit = |it: &Value| it["deposit"].as_str().map(str::to_owned);
+    ensure!(
+        deposit(&renewed).is_some() && deposit(&renewed) == deposit(&again),
+        "the same costs more the second time: {renewed} {again}"
+    );
     let ends = |it: &Value| it["ends"].as_u64().context("it has no end");
     ensure!(
         ends(&renewed)? > ends(&before)?,
