@@ -10,8 +10,8 @@ pub enum Kind {
     Full,
     /// The same, but that the program `bwrap` makes the namespaces and the root.
     Bubblewrap,
-    /// By landlock and seccomp alone. What is weaker: the disk is looked at and not cut off; the names
-    /// and sizes of files outside can be seen; what ends stray processes can itself be killed, by others
+    /// By landlock and seccomp alone. What is weaker: the disk, and for a mere user
+    /// the number of processes, are looked at and not cut off; the names and sizes of files outside can be seen; what ends stray processes can itself be killed, by others
     /// than the command.
     WithoutNamespaces,
 }

@@ -45,6 +45,10 @@ pub const PROCESSES_MAX: u32 = 4_096;
 /// Processes and threads that are enough for most commands.
 pub const PROCESSES_USUAL: u32 = 256;
 
+/// Processes and threads that whoever runs a cell may start while it runs, and whom the kernel does not
+/// tell from the cell's: where it has no names of its own, and is no user of its own.
+pub(crate) const PROCESSES_OF_OTHERS: u64 = 256;
+
 /// Files that one process may have open.
 pub const OPEN_FILES_MAX: u64 = 256;
 
@@ -54,8 +58,8 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long the parts of a cell may take until the shell runs.
 pub(crate) const SETUP_SECONDS_MAX: u64 = 60;
 
-/// How long ending all processes of a cell without names of its own may take.
-pub(crate) const ENDING_SECONDS_MAX: u64 = 10;
+/// How long ending all processes of a cell may take. What is left then goes on, so it is long.
+pub(crate) const ENDING_SECONDS_MAX: u64 = 600;
 
 /// How often memory, processes and the disk are looked at.
 pub(crate) const LOOK_MILLISECONDS: u64 = 50;
@@ -71,8 +75,8 @@ pub struct Limits {
     /// Bytes of memory. Each process may have as many bytes of address space, and all of them together
     /// as many of memory.
     pub memory_bytes: u64,
-    /// Bytes of what it puts aside in its work folder and in `/tmp`. They are memory too, and not
-    /// counted there, but in a cell without namespaces.
+    /// Bytes of what it puts aside in its work folder and in the one for temporary files. But in a cell
+    /// without namespaces they take memory too, which is counted there only while a process maps it.
     pub disk_bytes: u64,
     /// Bytes of standard output.
     pub output_bytes: u64,

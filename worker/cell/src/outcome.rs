@@ -33,7 +33,8 @@ pub enum Ending {
     MemoryLimit,
     /// There was no room left on its disk.
     DiskLimit,
-    /// It had more processes than it may. As a rule a further one is refused instead.
+    /// It had more processes than it may. Where the kernel can count them by themselves a further one is
+    /// refused instead.
     ProcessLimit,
     /// It wrote more to standard output than it may.
     OutputLimit,

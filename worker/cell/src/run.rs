@@ -10,6 +10,7 @@ use crate::{
 use std::{
     ffi::OsString,
     fs::File,
+    io,
     net::Shutdown,
     os::{
         fd::OwnedFd,
@@ -92,8 +93,11 @@ impl Cells {
             socket: Arc::new(socket),
             inputs: command.inputs.iter().map(|it| path(&it.from)).collect(),
         };
-        send(&running.socket, &orders).map_err(RunError::Start)?;
-        Ok(running)
+        match send(&running.socket, &orders) {
+            // It has ended already. How is told when it is waited for.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(running),
+            other => other.map(|()| running).map_err(RunError::Start),
+        }
     }
 
     /// Runs a command to its end. It blocks the thread.

@@ -36,13 +36,12 @@ pub(super) fn run(above: &UnixStream, mut orders: Orders) -> ExitCode {
         Ok(shell) => watch(above, &orders, shell),
         Err(refusal) => Ok(Word::Refused(refusal)),
     };
+    // It is said before others are ended, which may take longer than the command's time is.
+    let said = word.is_ok_and(|word| send(above, &word).is_ok());
     let is_clear = orders.kind.has_names() || look::end_all().is_ok();
-    match word {
-        Ok(word) if is_clear => match send(above, &word) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
-        _ => ExitCode::FAILURE,
+    match said && is_clear {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 

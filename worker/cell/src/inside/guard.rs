@@ -89,7 +89,7 @@ fn guard(
         seen: None,
         said,
     };
-    let followed = following.to_the_end();
+    let followed = following.follow();
     let output_bytes = following.output_bytes;
     let is_silent = !following.is_running;
     end(&mut child)?;
@@ -167,7 +167,7 @@ struct Ready {
 }
 
 impl Following<'_> {
-    fn to_the_end(&mut self) -> Result<Seen, Refusal> {
+    fn follow(&mut self) -> Result<Seen, Refusal> {
         let mut buffer = vec![0; TAKEN_BYTES];
         loop {
             if self.socket.is_none() && self.pipe.is_none() && self.loud.is_none() {
@@ -296,7 +296,14 @@ impl Following<'_> {
                 self.until = Instant::now() + Duration::from_secs(ENDING_SECONDS_MAX);
             }
             Some(Word::Refused(refusal)) => return Err(refusal),
-            None => self.socket = None,
+            None if self.seen.is_some() => self.socket = None,
+            // It was ended from outside. Those it looked after may go on, and are ended by us.
+            None => {
+                return Err(Refusal {
+                    step: Step::Process,
+                    number: libc::ECHILD,
+                });
+            }
         }
         Ok(())
     }

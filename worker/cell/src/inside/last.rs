@@ -2,16 +2,19 @@
 
 use super::{TEMPORARY, WORK, files, look, refused, user};
 use crate::{
-    limits::OPEN_FILES_MAX,
+    limits::{OPEN_FILES_MAX, PROCESSES_OF_OTHERS},
     message::{At, Orders, Refusal, Step, Word, send},
 };
-use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit, setsid, umask};
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, nice, setrlimit, setsid, umask};
 use std::{
     ffi::OsStr,
     os::unix::{ffi::OsStrExt, net::UnixStream, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
 };
+
+/// How far the command's priority is below that of whoever runs it.
+const YIELDING: i32 = 10;
 
 /// The shell, which every system has there.
 const SHELL: &str = "/bin/sh";
@@ -76,6 +79,8 @@ fn make_small(orders: &Orders) -> Result<(), Refusal> {
     setsid().at(Step::Process)?;
     umask(rustix::fs::Mode::from_raw_mode(0o022));
     std::env::set_current_dir(folders(orders).1).at(Step::Folders)?;
+    // What looks after the command comes first, however many processes that has.
+    nice(YIELDING).at(Step::Process)?;
     limit_resources(orders).at(Step::Resources)?;
     user::give_up_power()?;
     let are_signals_held = files::holds_signals();
@@ -90,8 +95,9 @@ fn limit_resources(orders: &Orders) -> std::io::Result<()> {
     // The first process of the cell is of the same user, and counted.
     let mut processes = u64::from(limits.processes) + 1;
     if !orders.kind.has_names() && orders.own_id.is_none() {
-        // So is all else that this user runs.
-        processes += look::tasks_of_user(geteuid().as_raw())?;
+        // So is all else that this user runs, and may start meanwhile. Who has more than it may itself is
+        // ended at the next look.
+        processes += look::tasks_of_user(geteuid().as_raw())? + PROCESSES_OF_OTHERS;
     }
     for (resource, most) in [
         (Resource::As, limits.memory_bytes),

@@ -9,7 +9,8 @@ use rustix::{
     fs::statvfs,
     io::Errno,
     process::{
-        Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open, pidfd_send_signal, wait,
+        Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, pidfd_open,
+        pidfd_send_signal, prlimit, wait,
     },
 };
 use std::{
@@ -116,21 +117,29 @@ pub(super) fn end_all() -> Result<(), Refusal> {
                 number: libc::EBUSY,
             });
         }
-        for process in processes_of(Whose::OurDescendants).at(Step::End)? {
-            end(&process);
+        for process in hold_all().at(Step::End)? {
+            process.signal(Signal::KILL);
         }
         rest(Duration::from_millis(1));
     }
     Ok(())
 }
 
-/// Ends a process, if its number still belongs to the one that was seen.
-fn end(seen: &Process) {
-    let Ok(process) = pidfd_open(seen.pid, PidfdFlags::empty()) else {
-        return;
-    };
-    if Process::read(seen.pid).is_some_and(|now| now.parent == seen.parent) {
-        let _ = pidfd_send_signal(process, Signal::KILL);
+/// Keeps all descendants from having more, until none is found that is not kept from it. Each that was
+/// ended before would make room for another, and they are quicker than we are.
+fn hold_all() -> io::Result<Vec<Process>> {
+    let mut held = BTreeSet::new();
+    loop {
+        let found = processes_of(Whose::OurDescendants)?;
+        let is_news = |it: &&Process| !held.contains(&it.pid.as_raw_pid());
+        let news: Vec<&Process> = found.iter().filter(is_news).collect();
+        if news.is_empty() {
+            return Ok(found);
+        }
+        for process in &news {
+            process.hold();
+        }
+        held.extend(news.iter().map(|it| it.pid.as_raw_pid()));
     }
 }
 
@@ -192,6 +201,33 @@ fn processes() -> io::Result<Vec<Process>> {
 }
 
 impl Process {
+    /// Forbids it children, which it cannot undo, and stops it, so that it takes no time from us.
+    fn hold(&self) {
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        if self.is_there() {
+            let _ = prlimit(Some(self.pid), Resource::Nproc, none);
+        }
+        self.signal(Signal::STOP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = pidfd_open(self.pid, PidfdFlags::empty());
+        if let Ok(process) = process
+            && self.is_there()
+        {
+            let _ = pidfd_send_signal(process, signal);
+        }
+    }
+
+    /// Whether its number still belongs to it, by its parent, or to us, who get orphans.
+    fn is_there(&self) -> bool {
+        let us = rustix::process::getpid().as_raw_pid();
+        Process::read(self.pid).is_some_and(|now| [self.parent, us].contains(&now.parent))
+    }
+
     fn read(pid: Pid) -> Option<Self> {
         let status = fs::read(format!("/proc/{}/status", pid.as_raw_pid())).ok()?;
         Self::parse(pid, &String::from_utf8_lossy(&status))

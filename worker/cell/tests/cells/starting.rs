@@ -38,7 +38,7 @@ fn an_input_that_only_the_superuser_may_read_is_read_by_no_command() {
     let closed = folder.path().join("closed");
     fs::write(&closed, "x").unwrap();
     fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
-    let is_superuser = nix::unistd::geteuid().is_root();
+    let is_superuser = rustix::process::geteuid().is_root();
     for cells in kinds() {
         let command = command("cat closed", limits())
             .with_inputs([(&closed, "closed")])
@@ -101,7 +101,7 @@ fn without_bwrap_it_is_said_what_to_install() {
 /// become one.
 #[test]
 fn all_of_it_holds_whoever_runs_the_cell() {
-    if !nix::unistd::geteuid().is_root() {
+    if !rustix::process::geteuid().is_root() {
         return;
     }
     // Where this user may look, whatever the folders above the built programs allow.
