@@ -106,7 +106,7 @@ fn guard(
 
 fn start_first(orders: &mut Orders) -> Result<Started, Refusal> {
     orders.role = Role::First;
-    orders.own_id = user::own_id();
+    orders.own_id = user::own_id()?;
     let mut command = match orders.kind {
         Kind::Full => {
             let names = CloneFlags::CLONE_NEWPID
@@ -317,7 +317,7 @@ fn make_scratch(orders: &mut Orders) -> Result<(), Refusal> {
     };
     let parent = fs::canonicalize(OsStr::from_bytes(&parent)).at(Step::Folders)?;
     let scratch = new_folder(&parent).at(Step::Folders)?;
-    let own_id = user::own_id();
+    let own_id = user::own_id()?;
     let owned = chown(&scratch, own_id, own_id).at(Step::Folders);
     orders.scratch = Some(scratch.into_os_string().into_vec());
     owned

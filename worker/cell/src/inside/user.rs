@@ -19,12 +19,23 @@ pub(super) const INSIDE: u32 = 1_000;
 const OWN_FIRST: u32 = 2_000_000_000;
 
 /// The user and group that this cell can become, if it is run by one who may become anybody. It must,
-/// for the kernel lets that user have as many processes as it likes.
-pub(super) fn own_id() -> Option<u32> {
-    let id = OWN_FIRST.checked_add(std::process::id())?;
-    let is_known = |map| fs::read_to_string(map).is_ok_and(|map| maps(&map, id));
-    let may = geteuid().is_root() && is_known("/proc/self/uid_map");
-    (may && is_known("/proc/self/gid_map")).then_some(id)
+/// for the kernel lets that user have as many processes as it likes; so who may be that user and can
+/// become nobody else gets no cell.
+pub(super) fn own_id() -> Result<Option<u32>, Refusal> {
+    if !geteuid().is_root() {
+        return Ok(None);
+    }
+    let id = OWN_FIRST.saturating_add(std::process::id());
+    let users = fs::read_to_string("/proc/self/uid_map").at(Step::User)?;
+    let groups = fs::read_to_string("/proc/self/gid_map").at(Step::User)?;
+    match (outside(&users, id), outside(&groups, id)) {
+        (Some(_), Some(_)) => Ok(Some(id)),
+        _ if outside(&users, 0) == Some(0) => Err(Refusal {
+            step: Step::User,
+            number: libc::EPERM,
+        }),
+        _ => Ok(None),
+    }
 }
 
 /// Becomes that user and group, for good.
@@ -63,16 +74,17 @@ pub(super) fn hide() -> Result<(), Refusal> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::User)
 }
 
-/// Whether a map of a namespace, lines of `inside outside count`, has this id inside.
-fn maps(map: &str, id: u32) -> bool {
-    map.lines().any(|line| {
+/// What an id is outside, by a map of a namespace, lines of `inside outside count`.
+fn outside(map: &str, id: u32) -> Option<u64> {
+    map.lines().find_map(|line| {
         let mut numbers = line.split_whitespace().map(str::parse::<u64>);
-        let (Some(Ok(first)), Some(Ok(_)), Some(Ok(count))) =
+        let (Some(Ok(first)), Some(Ok(outside)), Some(Ok(count))) =
             (numbers.next(), numbers.next(), numbers.next())
         else {
-            return false;
+            return None;
         };
-        (first..first.saturating_add(count)).contains(&id.into())
+        let place = u64::from(id).checked_sub(first)?;
+        (place < count).then(|| outside.saturating_add(place))
     })
 }
 
@@ -84,9 +96,11 @@ mod tests {
     fn a_map_has_the_ids_that_its_lines_count() {
         let whole = "         0          0 4294967295\n";
         let two = "0 1000 1\n1 100000 65536\n";
-        assert!(maps(whole, OWN_FIRST));
-        assert!(maps(two, 0) && maps(two, 65_536));
-        assert!(!maps(two, 65_537) && !maps(two, OWN_FIRST));
-        assert!(!maps("", 0) && !maps("0 x 1", 0));
+        assert_eq!(outside(whole, OWN_FIRST), Some(OWN_FIRST.into()));
+        assert_eq!(outside(two, 0), Some(1_000));
+        assert_eq!(outside(two, 65_536), Some(165_535));
+        assert_eq!(outside(two, 65_537), None);
+        assert_eq!(outside("", 0), None);
+        assert_eq!(outside("0 x 1", 0), None);
     }
 }

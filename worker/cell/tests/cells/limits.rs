@@ -1,8 +1,7 @@
 //! Commands that want more than there is for them.
 
-use crate::machine::{command, hostile, kinds, limits, mark, marked, run};
+use crate::machine::{Hostile, command, is_superuser, kinds, limits, mark, marked, run};
 use quern_cell::{Ending, Kind, Limits};
-use rustix::process::geteuid;
 use std::{
     fs::File,
     num::NonZeroU32,
@@ -20,13 +19,14 @@ fn seconds(seconds: u32) -> Limits {
 
 #[test]
 fn a_command_that_forks_without_end_has_no_more_processes_than_it_may() {
+    let program = Hostile::compiled();
     for cells in kinds() {
         let mark = mark();
         // Each of its processes has the mark in its command line.
         let shell = format!("exec ./hostile forks {mark}");
         let limits = seconds(2);
         let null = File::options().write(true).open("/dev/null").unwrap();
-        let running = cells.start(&hostile(&shell, limits), null).unwrap();
+        let running = cells.start(&program.command(&shell, limits), null).unwrap();
         let (sender, receiver) = sync_channel(1);
         let waiting = thread::spawn(move || sender.send(running.wait().unwrap()));
         let mut most = 0;
@@ -39,7 +39,7 @@ fn a_command_that_forks_without_end_has_no_more_processes_than_it_may() {
         };
         waiting.join().unwrap().unwrap();
         let most_may = limits.processes as usize;
-        let (may, is_over) = match (cells.kind(), geteuid().is_root()) {
+        let (may, is_over) = match (cells.kind(), is_superuser()) {
             // The kernel leaves room for what its user runs beside, and the command is ended as soon as
             // somebody looks.
             (Kind::WithoutNamespaces, false) => (
@@ -189,8 +189,9 @@ fn the_time_limit_ends_a_command_and_all_its_children() {
 
 #[test]
 fn a_process_is_refused_more_memory_than_the_command_may_have() {
+    let program = Hostile::compiled();
     for cells in kinds() {
-        let ran = run(cells, &hostile("./hostile memory 1 65", limits()));
+        let ran = run(cells, &program.command("./hostile memory 1 65", limits()));
         assert_eq!(ran.ending(), Ending::Code(3), "{}", cells.kind());
         assert_eq!(ran.output, "refused\n");
     }
@@ -198,8 +199,9 @@ fn a_process_is_refused_more_memory_than_the_command_may_have() {
 
 #[test]
 fn processes_that_have_too_much_memory_together_are_ended() {
+    let program = Hostile::compiled();
     for cells in kinds() {
-        let ran = run(cells, &hostile("./hostile memory 4 30", limits()));
+        let ran = run(cells, &program.command("./hostile memory 4 30", limits()));
         assert_eq!(
             ran.ending(),
             Ending::MemoryLimit,
@@ -208,7 +210,7 @@ fn processes_that_have_too_much_memory_together_are_ended() {
             ran.said()
         );
         assert!(ran.outcome.memory_bytes > limits().memory_bytes);
-        let ran = run(cells, &hostile("./hostile memory 2 20", seconds(1)));
+        let ran = run(cells, &program.command("./hostile memory 2 20", seconds(1)));
         assert_eq!(ran.ending(), Ending::TimeLimit, "{}", cells.kind());
         assert!(ran.outcome.memory_bytes < limits().memory_bytes);
     }

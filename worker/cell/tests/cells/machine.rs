@@ -3,12 +3,13 @@
 use quern_cell::{
     Cells, Command, Ending, Helper, Kind, Limits, Outcome, ProbeError, RunError, probe_one,
 };
+use rustix::process::geteuid;
 use std::{
     fs::{self, File},
     io::Write,
     num::NonZeroU32,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     process,
     sync::{
         LazyLock,
@@ -21,6 +22,9 @@ use tempfile::TempDir;
 
 /// Where the helper is, if not where cargo has put it.
 pub(crate) const HELPER_VARIABLE: &str = "QUERN_TRY_CELL";
+
+/// The hostile program.
+const SOURCE: &str = include_str!("hostile.c");
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,21 +41,6 @@ static KINDS: LazyLock<Vec<Cells>> = LazyLock::new(|| {
     given
 });
 
-static HOSTILE: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
-    let folder = folder();
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cells/hostile.c");
-    let program = folder.path().join("hostile");
-    let text = folder.path().join("hostile.c");
-    fs::copy(source, &text).unwrap();
-    // The linker of every Rust program here.
-    let compiled = process::Command::new("cc")
-        .args([Path::new("-O1"), Path::new("-o"), &program, &text])
-        .status()
-        .unwrap();
-    assert!(compiled.success(), "cc does not compile {source}");
-    (folder, program)
-});
-
 /// All kinds of cells that the machine gives.
 pub(crate) fn kinds() -> &'static [Cells] {
     &KINDS
@@ -61,6 +50,12 @@ pub(crate) fn kinds() -> &'static [Cells] {
 fn say_aloud(kind: Kind, error: &ProbeError) {
     let text = format!("SKIPPED: nothing is tried in a cell {kind}: {error}\n");
     std::io::stderr().write_all(text.as_bytes()).unwrap();
+}
+
+/// Whether these tests are run by one who may become anybody, as each cell does then.
+pub(crate) fn is_superuser() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    geteuid().is_root() && map.split_whitespace().nth(2) == Some("4294967295")
 }
 
 pub(crate) fn helper() -> Helper {
@@ -83,10 +78,29 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-/// A command with the hostile program as `./hostile` in its work folder.
-pub(crate) fn hostile(shell: &str, limits: Limits) -> Command {
-    let program = [(HOSTILE.1.as_path(), "hostile")];
-    command(shell, limits).with_inputs(program).unwrap()
+/// The hostile program, in a folder of its own.
+pub(crate) struct Hostile(TempDir);
+
+impl Hostile {
+    /// Compiles it, by what links every Rust program here.
+    pub(crate) fn compiled() -> Self {
+        let folder = folder();
+        let text = folder.path().join("hostile.c");
+        fs::write(&text, SOURCE).unwrap();
+        let program = folder.path().join("hostile");
+        let compiled = process::Command::new("cc")
+            .args([Path::new("-O1"), Path::new("-o"), &program, &text])
+            .status()
+            .unwrap();
+        assert!(compiled.success(), "cc does not compile hostile.c");
+        Self(folder)
+    }
+
+    /// A command that has it as `./hostile` in its work folder.
+    pub(crate) fn command(&self, shell: &str, limits: Limits) -> Command {
+        let program = [(self.0.path().join("hostile"), "hostile")];
+        command(shell, limits).with_inputs(program).unwrap()
+    }
 }
 
 pub(crate) fn command(shell: &str, limits: Limits) -> Command {

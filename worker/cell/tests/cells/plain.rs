@@ -85,7 +85,7 @@ fn a_command_is_the_same_user_on_every_machine_where_it_has_names_of_its_own() {
     {
         let ran = run(
             cells,
-            &command("id -u; id -g; hostname; pwd; echo $HOME", limits()),
+            &command("id -u; id -g; uname -n; pwd; echo $HOME", limits()),
         );
         assert_eq!(
             ran.output,

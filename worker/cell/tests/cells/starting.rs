@@ -1,6 +1,8 @@
 //! What is told when a command does not run.
 
-use crate::machine::{HELPER_VARIABLE, command, folder, helper, kinds, limits, try_run};
+use crate::machine::{
+    HELPER_VARIABLE, command, folder, helper, is_superuser, kinds, limits, try_run,
+};
 use quern_cell::{Cells, Helper, Kind, RunError, probe};
 use std::{
     fs::{self, Permissions},
@@ -38,12 +40,11 @@ fn an_input_that_only_the_superuser_may_read_is_read_by_no_command() {
     let closed = folder.path().join("closed");
     fs::write(&closed, "x").unwrap();
     fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
-    let is_superuser = rustix::process::geteuid().is_root();
     for cells in kinds() {
         let command = command("cat closed", limits())
             .with_inputs([(&closed, "closed")])
             .unwrap();
-        match (try_run(cells, &command), is_superuser) {
+        match (try_run(cells, &command), is_superuser()) {
             (Err(RunError::Input { path, .. }), true) => assert_eq!(path, closed),
             // Its owner may read it.
             (Ok(ran), false) => assert_eq!(ran.output, "x"),
@@ -101,7 +102,7 @@ fn without_bwrap_it_is_said_what_to_install() {
 /// become one.
 #[test]
 fn all_of_it_holds_whoever_runs_the_cell() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_superuser() {
         return;
     }
     // Where this user may look, whatever the folders above the built programs allow.
