@@ -9,6 +9,7 @@ mod last;
 mod look;
 mod refused;
 mod room;
+mod scratch;
 mod start;
 mod user;
 

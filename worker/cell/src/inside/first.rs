@@ -5,7 +5,7 @@ use super::{
     TEMPORARY,
     last::folders,
     look::{self, Disk, Whose},
-    room,
+    room, scratch,
     start::{Started, ourselves, start},
     user,
 };
@@ -39,6 +39,10 @@ pub(super) fn run(above: &UnixStream, mut orders: Orders) -> ExitCode {
     // It is said before others are ended, which may take longer than the command's time is.
     let said = word.is_ok_and(|word| send(above, &word).is_ok());
     let is_clear = orders.kind.has_names() || look::end_all().is_ok();
+    if let (false, Some(scratch)) = (said, &orders.scratch) {
+        // The guard is gone, whose this would be.
+        scratch::remove(Path::new(OsStr::from_bytes(scratch)));
+    }
     match said && is_clear {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

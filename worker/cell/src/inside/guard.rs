@@ -2,7 +2,7 @@
 //! it is too loud, or when nobody waits for it any more.
 
 use super::{
-    bubblewrap, look,
+    bubblewrap, look, scratch,
     start::{Started, ourselves, start},
     user,
 };
@@ -21,17 +21,13 @@ use rustix::{
 use std::{
     collections::VecDeque,
     ffi::OsStr,
-    fs::{self, DirBuilder, File},
+    fs::File,
     io::{self, Read, Write},
     os::{
         fd::{BorrowedFd, OwnedFd},
-        unix::{
-            ffi::{OsStrExt, OsStringExt},
-            fs::{DirBuilderExt, PermissionsExt, chown},
-            net::UnixStream,
-        },
+        unix::{ffi::OsStrExt, net::UnixStream},
     },
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -41,12 +37,12 @@ const TAKEN_BYTES: usize = 64 * 1024;
 
 pub(super) fn run(above: &UnixStream, mut orders: Orders) -> ExitCode {
     let mut said = VecDeque::new();
-    let scratch = make_scratch(&mut orders);
+    let scratch = scratch::make(&mut orders);
     let ended = scratch.and_then(|()| guard(above, &mut orders, &mut said));
     // Also if something went wrong: nothing is left.
     let ended = look::end_all().and(ended);
     if let Some(scratch) = &orders.scratch {
-        remove(Path::new(OsStr::from_bytes(scratch)));
+        scratch::remove(Path::new(OsStr::from_bytes(scratch)));
     }
     let diagnostics = Vec::from(said);
     let report = match ended {
@@ -306,53 +302,5 @@ impl Following<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Where the cell has no root of its own: a new folder in the one that was named, for the command's
-/// files, for nobody else to look into.
-fn make_scratch(orders: &mut Orders) -> Result<(), Refusal> {
-    let Some(parent) = orders.scratch.take() else {
-        return Ok(());
-    };
-    let parent = fs::canonicalize(OsStr::from_bytes(&parent)).at(Step::Folders)?;
-    let scratch = new_folder(&parent).at(Step::Folders)?;
-    let own_id = user::own_id()?;
-    let owned = chown(&scratch, own_id, own_id).at(Step::Folders);
-    orders.scratch = Some(scratch.into_os_string().into_vec());
-    owned
-}
-
-fn new_folder(parent: &Path) -> io::Result<PathBuf> {
-    let mut number = 0_u32;
-    loop {
-        let name = format!("quern-cell-{}-{number}", std::process::id());
-        let folder = parent.join(name);
-        match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                number = number.checked_add(1).ok_or(error)?;
-            }
-            other => return other.map(|()| folder),
-        }
-    }
-}
-
-/// Removes a folder. What a command made in it may be closed to its own user.
-fn remove(folder: &Path) {
-    if fs::remove_dir_all(folder).is_err() {
-        open_up(folder);
-        let _ = fs::remove_dir_all(folder);
-    }
-}
-
-fn open_up(folder: &Path) {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let _ = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|it| it.is_dir()) {
-                folders.push(entry.path());
-            }
-        }
     }
 }

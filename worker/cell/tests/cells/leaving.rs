@@ -104,7 +104,8 @@ fn a_cell_whose_guard_is_killed_ends_and_its_caller_is_told() {
         let shell = leaving_behind(&mark, &format!("sleep {mark}"));
         let running = cells.start(&command(&shell, limits()), null()).unwrap();
         until("it runs", || marked(&mark) > 3);
-        kill(running.guard_id());
+        let guard = running.guard_id();
+        kill(guard);
         let error = running.wait().unwrap_err();
         assert!(
             matches!(error, RunError::Lost { .. }),
@@ -112,6 +113,8 @@ fn a_cell_whose_guard_is_killed_ends_and_its_caller_is_told() {
             cells.kind()
         );
         until("nothing is left", || marked(&mark) == 0);
+        let folder = std::env::temp_dir().join(format!("quern-cell-{guard}-0"));
+        until("no folder is left", || !folder.exists());
     }
 }
 
