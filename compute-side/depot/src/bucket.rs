@@ -3,7 +3,9 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
+//! | `errors` | what a bucket did not do |
 //! | `line` | HTTP, and a limit on all that comes back |
+//! | `pieces` | a part as it is uploaded, hashed on the way |
 //! | `tls` | connections, and whom to believe that they are the server |
 //! | `uploads` | which uploads were begun and not ended, which `object_store` does not ask |
 //!
@@ -12,23 +14,24 @@
 //! S3 takes no other bytes. Where the answer to the last request is lost, and it is told the next time that there is no
 //! such upload, the object is looked at: it has its chunk root beside it. An upload that breaks off is aborted.
 
+mod errors;
 mod line;
+mod pieces;
 mod tls;
 mod uploads;
 
-pub(crate) use line::{Line, content_range};
+pub use errors::{Asked, BucketError};
+pub(crate) use line::{Line, content_range, may_pass};
 pub use tls::{Roots, RootsError};
 pub use uploads::{UPLOADS_MAX, Upload, UploadsError, read_uploads};
 
 use crate::{
     BucketConfig, Content, Name,
-    config::Address,
-    content::Hasher,
-    disk::{DiskError, blocking},
     store::{Found, Store, StoreError},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use errors::{LIST_WAIT, failed};
 use futures::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
@@ -40,14 +43,12 @@ use object_store::{
     multipart::{MultipartStore as _, PartId},
     path::Path as ObjectPath,
 };
+use pieces::Pieces;
 use quern_primitives::JobId;
 use std::{
     collections::BTreeMap,
-    fmt,
-    fs::File,
-    io::Read as _,
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -58,9 +59,6 @@ pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Objects below a depot's prefix, at most. A list with more is no list of a depot.
 pub const OBJECTS_MAX: u64 = 64 * 1024 * 1024;
-
-/// How long the next object of a list may take, whatever is asked for it.
-const LIST_WAIT: Duration = Duration::from_secs(600);
 
 /// Under which name an object's chunk root is beside it.
 const ROOT: &str = "quern-root";
@@ -87,81 +85,6 @@ impl Default for Patience {
             until: Duration::from_secs(180),
         }
     }
-}
-
-/// What was asked of a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// To keep something.
-    Keep,
-    /// To give something, or to say how long it is.
-    Give,
-    /// To erase something.
-    Erase,
-    /// To say what is there.
-    List,
-}
-
-impl fmt::Display for Asked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Keep => "keep",
-            Self::Give => "give",
-            Self::Erase => "erase",
-            Self::List => "list",
-        })
-    }
-}
-
-/// What a bucket did not do. Sources are errors of the client that asked.
-#[derive(Debug, thiserror::Error)]
-pub enum BucketError {
-    /// It cannot be asked at all.
-    #[error("a bucket cannot be asked with these settings; look at [depot]")]
-    Settings(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It is not there.
-    #[error("there is no bucket {address}; make it, or mend the depot's url")]
-    Nowhere {
-        /// Where it was looked for.
-        address: Address,
-        /// What its server says.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The keys do not open it.
-    #[error(
-        "the bucket refuses to {asked}; the keys have to be of an account that may read, write, list and erase below its \
-         prefix, and this machine's clock has to be right"
-    )]
-    Refused {
-        /// What was asked.
-        asked: Asked,
-        /// What its server says.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// It did something else than was asked, or nothing, however often it was asked.
-    #[error(
-        "the bucket does not {asked} what it is asked to; nothing is lost here, try again when it is well"
-    )]
-    Failed {
-        /// What was asked.
-        asked: Asked,
-        /// What happened.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// It says that something is complete, and has something else.
-    #[error("the bucket says that it keeps {name}, and has not all of it; see to that bucket")]
-    Other {
-        /// What it was to keep.
-        name: Name,
-    },
-    /// A list goes on and on.
-    #[error("the bucket lists more than {OBJECTS_MAX} objects, or nothing more for {} seconds; see to its prefix", LIST_WAIT.as_secs())]
-    List,
-    /// It does not tell which uploads were begun.
-    #[error(
-        "the bucket does not tell which uploads were begun and not ended; let a rule of its own abort those of a day ago"
-    )]
-    Uploads(#[from] UploadsError),
 }
 
 /// A bucket.
@@ -232,7 +155,7 @@ impl Bucket {
     async fn put(&self, name: &Name, part: &Path, content: &Content) -> Result<(), StoreError> {
         let mut pieces = Pieces::open(part).await?;
         let piece = pieces.next().await?;
-        if pieces.next().await?.is_empty() && pieces.hasher.finish() == *content {
+        if pieces.next().await?.is_empty() && pieces.finish() == *content {
             let options = PutOptions {
                 attributes: beside(content),
                 ..PutOptions::default()
@@ -283,7 +206,7 @@ impl Bucket {
         loop {
             let piece = pieces.next().await?;
             if piece.is_empty() {
-                return Ok((parts, pieces.hasher.finish()));
+                return Ok((parts, pieces.finish()));
             }
             let put = self.store.put_part(path, upload, parts.len(), piece.into());
             parts.push(put.await.map_err(self.failed(Asked::Keep))?);
@@ -490,79 +413,10 @@ fn beside(content: &Content) -> Attributes {
         .collect()
 }
 
-fn failed(address: &Address, asked: Asked, error: Error) -> BucketError {
-    match error {
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => BucketError::Refused {
-            asked,
-            source: error.into(),
-        },
-        Error::NotFound { .. } if matches!(asked, Asked::List) => BucketError::Nowhere {
-            address: address.clone(),
-            source: error.into(),
-        },
-        _ => BucketError::Failed {
-            asked,
-            source: error.into(),
-        },
-    }
-}
-
 /// What is not there need not be erased.
 fn not_there(error: Error) -> Result<(), Error> {
     match error {
         Error::NotFound { .. } => Ok(()),
         error => Err(error),
-    }
-}
-
-/// The pieces of a part, as they are uploaded, and what they are together.
-struct Pieces {
-    file: Arc<File>,
-    path: PathBuf,
-    hasher: Hasher,
-}
-
-impl Pieces {
-    async fn open(part: &Path) -> Result<Self, DiskError> {
-        let path = part.to_owned();
-        let opened = path.clone();
-        let file = blocking(&path, move || {
-            File::open(&opened).map_err(DiskError::of(&opened))
-        })
-        .await?;
-        Ok(Self {
-            file: Arc::new(file),
-            path,
-            hasher: Hasher::default(),
-        })
-    }
-
-    /// The next piece; of no bytes at the end.
-    async fn next(&mut self) -> Result<Bytes, DiskError> {
-        let (file, path) = (Arc::clone(&self.file), self.path.clone());
-        let mut hasher = std::mem::take(&mut self.hasher);
-        let (piece, hasher) = blocking(&self.path, move || {
-            let mut piece = Vec::with_capacity(PART_BYTES);
-            let read = (&*file).take(PART_BYTES as u64).read_to_end(&mut piece);
-            read.map_err(DiskError::of(&path))?;
-            hasher.update(&piece);
-            Ok((Bytes::from(piece), hasher))
-        })
-        .await?;
-        self.hasher = hasher;
-        Ok(piece)
-    }
-}
-
-impl From<uploads::ListError> for StoreError {
-    fn from(error: uploads::ListError) -> Self {
-        match error {
-            uploads::ListError::Answer(error) => BucketError::Uploads(error).into(),
-            uploads::ListError::Asking(error) => BucketError::Failed {
-                asked: Asked::List,
-                source: error,
-            }
-            .into(),
-        }
     }
 }

@@ -1,5 +1,9 @@
 //! The depot: parts, room and checks around what keeps whole things.
 
+mod errors;
+
+pub use errors::{AppendError, GetError, KeepError, ListError, PutError};
+
 use crate::{
     BucketError, Config, Content, DiskError, ITEM_BYTES_MAX, Name, StoreError,
     bucket::Bucket,
@@ -39,134 +43,6 @@ pub enum Received {
     Whole,
     /// The thing has its name already, and the piece was not looked at. It has so many bytes.
     Kept(u64),
-}
-
-/// Why a piece is not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum AppendError {
-    /// It does not begin where what is here ends.
-    #[error("the next piece of {name} has to begin at byte {expected}")]
-    OutOfOrder {
-        /// Of what it is.
-        name: Name,
-        /// Where it has to begin.
-        expected: u64,
-    },
-    /// It goes beyond the end.
-    #[error("a piece of {name} ends behind byte {limit}, or has more than {PIECE_BYTES_MAX}")]
-    TooLong {
-        /// Of what it is.
-        name: Name,
-        /// How many bytes the thing may have.
-        limit: u64,
-    },
-    /// The depot is full.
-    #[error(
-        "the depot has no room for {missing_bytes} bytes more of {name}; wait until jobs end, or raise most_bytes"
-    )]
-    NoRoom {
-        /// Of what the piece is.
-        name: Name,
-        /// How many bytes are missing.
-        missing_bytes: u64,
-    },
-    /// It cannot be written, or nobody knows whether it has to be.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why something does not get its name.
-#[derive(Debug, thiserror::Error)]
-pub enum KeepError {
-    /// Nothing has come of it.
-    #[error("nothing of {name} is here; it has to be uploaded first")]
-    Nothing {
-        /// What is to be kept.
-        name: Name,
-    },
-    /// Other bytes have come.
-    #[error(
-        "what came as {name} is not what it has to be, in length or content; it was dropped, have it uploaded again"
-    )]
-    Wrong {
-        /// What is to be kept.
-        name: Name,
-        /// What came.
-        came: Content,
-    },
-    /// It cannot be kept now. What came is still here.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why a stream is not kept.
-#[derive(Debug, thiserror::Error)]
-pub enum PutError<E> {
-    /// It does not fit, or comes while somebody else uploads the same.
-    #[error(transparent)]
-    Append(#[from] AppendError),
-    /// It has other bytes.
-    #[error(transparent)]
-    Keep(#[from] KeepError),
-    /// It broke.
-    #[error("what was to be kept did not come to its end")]
-    Source(#[source] E),
-}
-
-/// Why something is not read.
-#[derive(Debug, thiserror::Error)]
-pub enum GetError {
-    /// Nothing has that name.
-    #[error("{name} is not here, or not checked yet")]
-    Missing {
-        /// What was asked for.
-        name: Name,
-    },
-    /// It ends before.
-    #[error(
-        "{name} ends before byte {end}, at {bytes}; ask for no more than it has, or see to what keeps it"
-    )]
-    Short {
-        /// What was asked for.
-        name: Name,
-        /// Up to which byte it was asked for.
-        end: u64,
-        /// Up to which byte there is something.
-        bytes: u64,
-    },
-    /// More came than was asked for.
-    #[error("for {name} more bytes came than were asked for; see to the bucket")]
-    Long {
-        /// What was asked for.
-        name: Name,
-    },
-    /// It is not what was kept.
-    #[error(
-        "{name} is not what was kept under that name; see to what keeps it, and have it made again"
-    )]
-    Altered {
-        /// What was asked for.
-        name: Name,
-    },
-    /// It cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why there is no list of a job.
-#[derive(Debug, thiserror::Error)]
-pub enum ListError {
-    /// It has too much.
-    #[error(
-        "job {job} has more than {LISTED_MAX} things, which no job has; see to what keeps them"
-    )]
-    TooMany {
-        /// Whose they are.
-        job: JobId,
-    },
-    /// It cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// What a sweep did.
@@ -344,7 +220,8 @@ impl Depot {
     }
 
     /// Gives what has come its name, if it is what it has to be. It is safe when this returns, and may be said twice.
-    /// Where it turns out to be something else it is dropped.
+    /// Where it turns out to be something else it is dropped. Who gives up waiting does not know whether it has its name,
+    /// and says it again.
     ///
     /// # Errors
     ///
@@ -456,10 +333,10 @@ impl Depot {
             // No server of S3 gives nothing.
             return match self.head(name).await? {
                 Some(bytes) if bytes >= range.end => Ok(stream::empty().boxed()),
-                Some(bytes) => Err(GetError::Short {
+                Some(from) => Err(GetError::Short {
                     name,
+                    from,
                     end: range.end,
-                    bytes,
                 }),
                 None => Err(GetError::Missing { name }),
             };
@@ -548,7 +425,7 @@ impl Depot {
         Ok(names)
     }
 
-    /// Erases what there is of a job, with what has no name yet, and of what is wanted of it only.
+    /// Erases those things of a job that `is_erased` says yes to, whether they have their name already or not.
     ///
     /// # Errors
     ///
@@ -696,8 +573,8 @@ fn exactly(
             None if range.is_empty() => Ok(None),
             None => Err(GetError::Short {
                 name,
+                from: range.start,
                 end: range.end,
-                bytes: range.start,
             }),
             Some(more) => {
                 let next = range.start.saturating_add(more.len() as u64);

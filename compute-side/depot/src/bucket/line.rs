@@ -56,6 +56,18 @@ enum LineError {
     CutShort { missing_bytes: u64 },
     #[error("the answer's content-range is none")]
     Range,
+    #[error("the answer is {status}")]
+    Status { status: StatusCode },
+}
+
+/// With what status a question for a list was answered, if that is why there is none: `object_store` says of everything
+/// else itself what was refused or is not there, but not of lists.
+pub(crate) fn status_of(error: &(dyn std::error::Error + 'static)) -> Option<StatusCode> {
+    let mut causes = std::iter::successors(Some(error), |it| it.source());
+    causes.find_map(|it| match it.downcast_ref()? {
+        LineError::Status { status } => Some(*status),
+        _ => None,
+    })
 }
 
 /// Asks one bucket.
@@ -117,6 +129,12 @@ impl HttpService for Line {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let asked = (request.method().clone(), request.uri().clone());
         let (head, body) = self.ask(request).await?.into_parts();
+        let is_list = asked.0 == Method::GET && asked.1.query().is_some();
+        if is_list && head.status.is_client_error() && !may_pass(head.status) {
+            let status = head.status;
+            let error = LineError::Status { status };
+            return Err(HttpError::new(HttpErrorKind::Decode, error));
+        }
         let limits = Limits::of(&asked.0, asked.1.query(), &head)?;
         Ok(HttpResponse::from_parts(
             head,
@@ -129,6 +147,13 @@ impl HttpService for Line {
 /// where that is the start of an upload, one stays behind, which `tidy` finds.
 fn again(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
     HttpError::new(HttpErrorKind::Request, error)
+}
+
+/// Whether the same may be answered otherwise if it is asked again.
+pub(crate) fn may_pass(status: StatusCode) -> bool {
+    // A server that does not know a question will not learn it.
+    let is_server_error = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+    is_server_error || matches!(status.as_u16(), 408 | 429)
 }
 
 /// What an answer may be.

@@ -1,7 +1,10 @@
 //! Which uploads were begun and not ended: `ListMultipartUploads`, which `object_store` does not ask. Without it nobody
 //! would ever find an upload whose first answer was lost, and whoever owns the bucket would pay for its parts.
 
-use crate::{BucketConfig, bucket::line::Line};
+use crate::{
+    BucketConfig,
+    bucket::line::{Line, may_pass, status_of},
+};
 use http::{Method, StatusCode};
 use object_store::{
     aws::{AwsAuthorizer, AwsCredential},
@@ -110,9 +113,7 @@ pub(crate) async fn list(line: &Line, config: &BucketConfig) -> Result<Uploads, 
         };
         let may_pass = match &error {
             ListError::Asking(_) => true,
-            ListError::Answer(UploadsError::Status { status }) => {
-                matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
-            }
+            ListError::Answer(UploadsError::Status { status }) => may_pass(*status),
             ListError::Answer(_) => false,
         };
         if !may_pass || tries_left == 0 {
@@ -125,7 +126,15 @@ pub(crate) async fn list(line: &Line, config: &BucketConfig) -> Result<Uploads, 
 }
 
 async fn ask(line: &Line, config: &BucketConfig) -> Result<Uploads, ListError> {
-    let answer = line.call(request(config)?).await.map_err(asking)?;
+    let answer = match line.call(request(config)?).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return Err(match status_of(&error) {
+                Some(status) => ListError::Answer(UploadsError::Status { status }),
+                None => asking(error),
+            });
+        }
+    };
     let status = answer.status();
     if status != StatusCode::OK {
         return Err(ListError::Answer(UploadsError::Status { status }));

@@ -1,7 +1,7 @@
 //! Reads what an owner has elsewhere, as a stream: asked for from where it broke, as long as it is the same.
 
 use crate::{
-    bucket::{Line, Patience, Roots, content_range},
+    bucket::{Line, Patience, Roots, content_range, may_pass},
     own::Place,
 };
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use http::{
 };
 use object_store::client::{HttpError, HttpResponse};
 use std::{ops::Range, time::Duration};
+use tokio::time::Instant;
 
 /// How often an answer may lead on to another place.
 const REDIRECTS_MAX: usize = 5;
@@ -116,6 +117,8 @@ struct Version {
 enum Tag {
     ETag(String),
     Modified(String),
+    /// Of nothing there is one version.
+    Empty,
 }
 
 impl Source {
@@ -197,18 +200,25 @@ impl Asker {
     }
 
     fn version_of(&self, answer: &HttpResponse) -> Result<Version, SourceError> {
-        let bytes = match answer.status() {
-            StatusCode::PARTIAL_CONTENT => content_range(answer.headers()).map(|(_, all)| all),
+        let (bytes, tag) = match answer.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                let all = content_range(answer.headers()).map(|(_, all)| all);
+                (all, tag(answer.headers()))
+            }
             // What is empty has no first byte.
-            StatusCode::RANGE_NOT_SATISFIABLE => Some(0),
-            _ => number(answer.headers()),
+            StatusCode::RANGE_NOT_SATISFIABLE => (Some(0), Some(Tag::Empty)),
+            _ => (length(answer.headers()), tag(answer.headers())),
         };
-        bytes
-            .zip(tag(answer.headers()))
-            .map(|(bytes, tag)| Version { bytes, tag })
-            .ok_or_else(|| SourceError::NoVersion {
+        match (bytes, tag) {
+            (Some(0), _) => Ok(Version {
+                bytes: 0,
+                tag: Tag::Empty,
+            }),
+            (Some(bytes), Some(tag)) => Ok(Version { bytes, tag }),
+            _ => Err(SourceError::NoVersion {
                 place: self.place.clone(),
-            })
+            }),
+        }
     }
 
     /// Asks once, wherever it leads.
@@ -246,12 +256,7 @@ impl Asker {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Failed::For(SourceError::Refused { place })
             }
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
-                Failed::Again(SourceError::Answer { place, status }.into())
-            }
-            _ if status.is_server_error() => {
-                Failed::Again(SourceError::Answer { place, status }.into())
-            }
+            _ if may_pass(status) => Failed::Again(SourceError::Answer { place, status }.into()),
             _ => Failed::For(SourceError::Answer { place, status }),
         })
     }
@@ -264,8 +269,7 @@ impl Asker {
             .ask(&format!("bytes={}-{last}", range.start), bytes)
             .await?;
         let place = self.place.clone();
-        let found = self.version_of(&answer).ok();
-        if found.is_some_and(|it| it != *version) {
+        if self.version_of(&answer).map_err(Failed::For)? != *version {
             return Err(Failed::For(SourceError::Changed { place }));
         }
         match answer.status() {
@@ -287,6 +291,7 @@ struct Tries {
     patience: Patience,
     left: usize,
     wait: Duration,
+    until: Instant,
 }
 
 impl Tries {
@@ -295,6 +300,7 @@ impl Tries {
             patience,
             left: patience.retries,
             wait: patience.first_wait,
+            until: Instant::now() + patience.until,
         }
     }
 
@@ -304,7 +310,8 @@ impl Tries {
             Failed::For(error) => return Err(error),
             Failed::Again(source) => source,
         };
-        let Some(left) = self.left.checked_sub(1) else {
+        let left = self.left.checked_sub(1);
+        let Some(left) = left.filter(|_| Instant::now() < self.until) else {
             let place = place.clone();
             return Err(SourceError::Broken { place, source });
         };
@@ -382,7 +389,7 @@ impl Reading {
     }
 }
 
-fn number(headers: &HeaderMap) -> Option<u64> {
+fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -129,7 +129,7 @@ async fn an_empty_thing_is_a_thing() {
         assert_eq!(depot.whole(shard(0), content).await.unwrap(), Bytes::new());
         let beyond = read(depot, shard(0), 0..1).await.unwrap_err();
         assert!(
-            matches!(beyond, GetError::Short { bytes: 0, .. }),
+            matches!(beyond, GetError::Short { from: 0, .. }),
             "{beyond:?}"
         );
     })

@@ -4,6 +4,7 @@
 
 mod both;
 mod full_disk;
+mod own;
 mod proxy;
 mod server;
 mod troubles;

@@ -11,6 +11,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use tokio::sync::Notify;
+
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, Cause>;
 pub(crate) type Answer = Response<Body>;
@@ -40,6 +42,8 @@ pub(crate) enum Trouble {
     Endless,
     /// Something happens, and then it is answered.
     Meanwhile(Arc<dyn Happens>),
+    /// It says that it is there, and waits until it may be answered.
+    Waits(Arc<Notify>, Arc<Notify>),
 }
 
 pub(crate) trait Happens: Fn() + Send + Sync {}
@@ -157,6 +161,11 @@ impl Proxy {
             }
             Some(Trouble::Meanwhile(happens)) => {
                 happens();
+                Ok(asked(request).await)
+            }
+            Some(Trouble::Waits(reached, go)) => {
+                reached.notify_one();
+                go.notified().await;
                 Ok(asked(request).await)
             }
         }

@@ -7,7 +7,7 @@ use quern_depot::{
     BucketConfig, Config, Content, Depot, GetError, Item, Keys, Name, Roots, StoreError,
 };
 use quern_primitives::{DeviceId, JobId};
-use std::{ops::Range, path::PathBuf, time::Duration};
+use std::{fs, ops::Range, path::PathBuf, time::Duration};
 use tempfile::TempDir;
 
 pub(crate) const JOB: JobId = JobId([1; 32]);
@@ -79,6 +79,15 @@ impl World {
         }
     }
 
+    /// A server's bucket, asked without TLS: whom to trust does not matter, but is never nobody.
+    pub(crate) fn bucket_of(server: &Server) -> BucketConfig {
+        let nobody = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let ca_file = folder.path().join("ca.pem");
+        fs::write(&ca_file, nobody.cert.pem()).unwrap();
+        server.bucket("http", Roots::of_file(&ca_file).unwrap())
+    }
+
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().unwrap()
     }
@@ -143,18 +152,12 @@ fn config(folder: &TempDir, server: Option<&Server>, most_bytes: u64) -> Config 
     let folder = folder.path().join("jobs");
     match server {
         None => Config::Folder { folder, most_bytes },
-        Some(server) => {
-            let pem = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap();
-            std::fs::create_dir_all(&folder).unwrap();
-            let ca_file = folder.join("../ca.pem");
-            std::fs::write(&ca_file, pem.cert.pem()).unwrap();
-            Config::Bucket {
-                folder,
-                bucket: Box::new(server.bucket("http", Roots::of_file(&ca_file).unwrap())),
-                most_bytes,
-                parts_most_bytes: most_bytes,
-            }
-        }
+        Some(server) => Config::Bucket {
+            folder,
+            bucket: Box::new(World::bucket_of(server)),
+            most_bytes,
+            parts_most_bytes: most_bytes,
+        },
     }
 }
 
