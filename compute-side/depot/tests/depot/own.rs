@@ -2,14 +2,13 @@
 //! test wants it.
 
 use crate::{
-    proxy::{Answer, Proxy, Trouble, boxed},
+    proxy::{Answer, Proxy, Trouble, full},
     server::Server,
     world::{World, bytes, soon},
 };
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::{FutureExt as _, TryStreamExt as _, future};
 use http::{Request, Response, StatusCode, header};
-use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use quern_depot::{Address, BucketConfig, Keys, Place, Source, SourceError};
@@ -61,7 +60,7 @@ impl Files {
             let answered = service_fn(move |request: Request<Incoming>| {
                 let files = files.clone();
                 async move {
-                    let asked = async |request| files.answer(&request);
+                    let asked = |request| future::ready(files.answer(&request)).boxed();
                     files.proxy.answer(request, asked).await
                 }
             });
@@ -98,7 +97,7 @@ impl Files {
         for (name, value) in &served.headers {
             answer = answer.header(*name, *value);
         }
-        answer.body(boxed(Full::new(body))).unwrap()
+        answer.body(full(body)).unwrap()
     }
 
     async fn open(&self, path: &str) -> Result<Source, SourceError> {
@@ -216,11 +215,8 @@ async fn what_is_not_there_not_given_or_asked_for_beyond_its_end_is_told_apart()
     assert!(matches!(error, SourceError::Missing { .. }), "{error:?}");
 
     let files = Files::start(bytes(10)).await;
-    for (status, is_it) in [
-        (
-            410,
-            (|it| matches!(it, SourceError::Missing { .. })) as fn(&SourceError) -> bool,
-        ),
+    let answers: [(u16, fn(&SourceError) -> bool); 5] = [
+        (410, |it| matches!(it, SourceError::Missing { .. })),
         (401, |it| matches!(it, SourceError::Refused { .. })),
         (400, |it| {
             matches!(
@@ -233,7 +229,8 @@ async fn what_is_not_there_not_given_or_asked_for_beyond_its_end_is_told_apart()
         }),
         (503, |it| matches!(it, SourceError::Broken { .. })),
         (429, |it| matches!(it, SourceError::Broken { .. })),
-    ] {
+    ];
+    for (status, is_it) in answers {
         files
             .proxy
             .plan(GET, 0, usize::MAX, Trouble::Answered(status, ""));
@@ -281,10 +278,10 @@ async fn a_server_that_gives_all_or_nothing_is_read_unless_it_breaks() {
     assert!(all(&source).await.unwrap() == bytes);
     source.is_unchanged().await.unwrap();
     let error = read(&source, 1..2).await.unwrap_err();
-    assert!(matches!(error, SourceError::NoRanges { .. }));
+    assert!(matches!(error, SourceError::NoRanges { .. }), "{error:?}");
     files.proxy.plan(GET, 0, 1, Trouble::CutAfter(100_000));
     let error = all(&source).await.unwrap_err();
-    assert!(matches!(error, SourceError::NoRanges { .. }));
+    assert!(matches!(error, SourceError::NoRanges { .. }), "{error:?}");
 }
 
 #[tokio::test]

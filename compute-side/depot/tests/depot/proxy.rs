@@ -1,28 +1,30 @@
 //! What servers and lines do to single requests.
 
 use bytes::Bytes;
-use futures::{StreamExt as _, stream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
 use std::{
-    convert::Infallible,
     io,
     sync::{Arc, Mutex},
 };
 
 use tokio::sync::Notify;
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
-pub(crate) type Body = UnsyncBoxBody<Bytes, Cause>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub(crate) type Answer = Response<Body>;
 
-pub(crate) fn boxed<B>(body: B) -> Body
-where
-    B: hyper::body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Cause>,
-{
-    body.map_err(Into::into).boxed_unsync()
+/// A body that is all there.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// A body that comes, and may break.
+fn comes(bytes: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static) -> Body {
+    StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync()
 }
 
 /// What is done to a request, or to its answer.
@@ -120,9 +122,9 @@ impl Proxy {
     pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
-        asked: impl AsyncFn(Request<Incoming>) -> Answer,
-    ) -> Result<Answer, Cause> {
-        let broken = || Cause::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        asked: impl FnOnce(Request<Incoming>) -> BoxFuture<'static, Answer>,
+    ) -> Result<Answer, io::Error> {
+        let broken = || io::Error::from(io::ErrorKind::ConnectionReset);
         match self.next(&request) {
             None => Ok(asked(request).await),
             Some(Trouble::Broken) => Err(broken()),
@@ -134,27 +136,29 @@ impl Proxy {
             Some(Trouble::Answered(status, text)) => {
                 // What was sent is read, or whoever sends sees a broken connection first.
                 let _ = request.into_body().collect().await;
-                let mut answer = Response::new(boxed::<Full<Bytes>>(text.into()));
+                let mut answer = Response::new(full(text));
                 *answer.status_mut() = StatusCode::from_u16(status).unwrap();
                 Ok(answer)
             }
             Some(Trouble::CutAfter(bytes)) => {
-                let (head, body) = asked(request).await.into_parts();
-                let begin = first(body, bytes).await;
-                let cut = stream::iter([Ok(Frame::data(begin)), Err(broken())]);
-                Ok(Response::from_parts(head, boxed(StreamBody::new(cut))))
+                let (mut head, body) = asked(request).await.into_parts();
+                let all = body.collect().await?.to_bytes();
+                let length = HeaderValue::from(all.len());
+                head.headers.insert(header::CONTENT_LENGTH, length);
+                let begin = all.slice(..bytes.min(all.len()));
+                Ok(Response::from_parts(head, comes(cut(begin, broken()))))
             }
             Some(Trouble::EndsAfter(bytes)) => {
                 let (mut head, body) = asked(request).await.into_parts();
                 head.headers.remove(header::CONTENT_LENGTH);
-                let begin = first(body, bytes).await;
-                let some = stream::iter([Ok::<_, Infallible>(Frame::data(begin))]);
-                Ok(Response::from_parts(head, boxed(StreamBody::new(some))))
+                let all = body.collect().await?.to_bytes();
+                let begin = all.slice(..bytes.min(all.len()));
+                let some = stream::iter([Ok(begin)]);
+                Ok(Response::from_parts(head, comes(some)))
             }
             Some(Trouble::Endless) => {
                 let some = Bytes::from_static(&[b' '; 65_536]);
-                let all = stream::repeat(some).map(|it| Ok::<_, Infallible>(Frame::data(it)));
-                let mut answer = Response::new(boxed(StreamBody::new(all)));
+                let mut answer = Response::new(comes(stream::repeat(some).map(Ok)));
                 let xml = HeaderValue::from_static("application/xml");
                 answer.headers_mut().insert(header::CONTENT_TYPE, xml);
                 Ok(answer)
@@ -172,7 +176,22 @@ impl Proxy {
     }
 }
 
-async fn first(body: Body, bytes: usize) -> Bytes {
-    let all = body.collect().await.unwrap().to_bytes();
-    all.slice(..bytes.min(all.len()))
+/// Bytes that all go out before the error comes: what is written and not sent yet goes with a connection that breaks, so
+/// between them the server's task is left to send.
+fn cut(
+    bytes: Bytes,
+    error: io::Error,
+) -> impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
+    const AT_A_TIME: usize = 16 * 1024;
+    let pieces: Vec<_> = (0..bytes.len())
+        .step_by(AT_A_TIME)
+        .map(|at| Ok(bytes.slice(at..(at + AT_A_TIME).min(bytes.len()))))
+        .chain([Ok(Bytes::new()), Err(error)])
+        .collect();
+    stream::iter(pieces).then(|piece| async {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        piece
+    })
 }

@@ -1,8 +1,10 @@
 //! A server of S3 in the test's own process, on loopback: `s3s-fs`, and before it a proxy that does to single requests
 //! what servers and lines do.
 
-use crate::proxy::{Answer, Proxy, boxed};
+use crate::proxy::Proxy;
+use futures::FutureExt as _;
 use http::Request;
+use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use quern_depot::{Address, BucketConfig, Keys, Patience, Roots};
@@ -16,7 +18,7 @@ use s3s::{
 use s3s_fs::FileSystem;
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -152,9 +154,14 @@ async fn serve(
     let answered = service_fn(move |request: Request<Incoming>| {
         let (proxy, service) = (proxy.clone(), service.clone());
         async move {
-            let asked = async |request: Request<Incoming>| -> Answer {
-                let answer = service.call(request.map(s3s::Body::from)).await;
-                answer.unwrap().map(boxed::<s3s::Body>)
+            let asked = |request: Request<Incoming>| {
+                let answered = async move {
+                    let answer = service.call(request.map(s3s::Body::from)).await;
+                    answer
+                        .unwrap()
+                        .map(|body| body.map_err(io::Error::other).boxed_unsync())
+                };
+                answered.boxed()
             };
             proxy.answer(request, asked).await
         }

@@ -145,7 +145,7 @@ impl World {
 }
 
 pub(crate) fn wrong_keys() -> Keys {
-    Keys::new("AKIATEST", "something else", None).unwrap()
+    Keys::new("AKIATEST", "something-else", None).unwrap()
 }
 
 fn config(folder: &TempDir, server: Option<&Server>, most_bytes: u64) -> Config {
