@@ -6,14 +6,16 @@ use object_store::{
     aws::{AwsAuthorizer, AwsCredential},
     client::{HttpRequest, HttpRequestBody},
 };
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// Bytes of a URL, at most.
 const URL_BYTES_MAX: usize = 8 * 1024;
 
 /// Where something is, and what it is asked with.
 #[derive(Clone)]
-pub struct Place {
+pub struct Place(Arc<Way>);
+
+struct Way {
     uri: Uri,
     signed: Option<(Keys, String)>,
 }
@@ -49,15 +51,16 @@ impl Place {
     pub fn of_object(address: Address, keys: Keys, region: &str) -> Result<Self, PlaceError> {
         let has_key = address.prefix.is_some();
         match address.to_string().parse() {
-            Ok(uri) if has_key => Ok(Self {
-                uri,
-                signed: Some((keys, region.to_owned())),
-            }),
+            Ok(uri) if has_key => Ok(Self::of(uri, Some((keys, region.to_owned())))),
             Ok(_) => Err(PlaceError::Bucket {
                 address: Box::new(address),
             }),
             Err(_) => Err(PlaceError::Form),
         }
+    }
+
+    fn of(uri: Uri, signed: Option<(Keys, String)>) -> Self {
+        Self(Arc::new(Way { uri, signed }))
     }
 
     /// A request for some bytes, signed where it is to be.
@@ -68,11 +71,11 @@ impl Place {
         };
         let mut request = http::Request::builder()
             .method(Method::GET)
-            .uri(self.uri.clone())
+            .uri(self.0.uri.clone())
             .header(http::header::RANGE, range)
             .body(HttpRequestBody::empty())
             .map_err(wrong)?;
-        if let Some((keys, region)) = &self.signed {
+        if let Some((keys, region)) = &self.0.signed {
             let credential = AwsCredential {
                 key_id: keys.id.to_string(),
                 secret_key: keys.secret.to_string(),
@@ -85,15 +88,15 @@ impl Place {
 
     /// Where an answer leads on to. What is signed is sent nowhere else.
     pub(crate) fn redirected(&self, to: &str) -> Option<Self> {
-        if self.signed.is_some() {
+        if self.0.signed.is_some() {
             return None;
         }
         // `//HOST/PATH` is no path.
         match to.starts_with('/') && !to.starts_with("//") {
             false => to.parse().ok(),
             true => {
-                let authority = self.uri.authority()?;
-                let scheme = self.uri.scheme_str()?;
+                let authority = self.0.uri.authority()?;
+                let scheme = self.0.uri.scheme_str()?;
                 format!("{scheme}://{authority}{to}").parse().ok()
             }
         }
@@ -118,16 +121,16 @@ impl FromStr for Place {
             Some("http") => return Err(PlaceError::Plain),
             _ => return Err(PlaceError::Form),
         }
-        Ok(Self { uri, signed: None })
+        Ok(Self::of(uri, None))
     }
 }
 
 /// Without what stands behind a `?`: it may be what opens the place.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.uri.scheme_str().unwrap_or_default();
-        let authority = self.uri.authority().map_or("", |it| it.as_str());
-        write!(f, "{scheme}://{authority}{}", self.uri.path())
+        let scheme = self.0.uri.scheme_str().unwrap_or_default();
+        let authority = self.0.uri.authority().map_or("", |it| it.as_str());
+        write!(f, "{scheme}://{authority}{}", self.0.uri.path())
     }
 }
 

@@ -115,7 +115,7 @@ struct Version {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Tag {
-    ETag(String),
+    Entity(String),
     Modified(String),
     /// Of nothing there is one version.
     Empty,
@@ -401,6 +401,6 @@ fn tag(headers: &HeaderMap) -> Option<Tag> {
     };
     text(ETAG)
         .filter(|it| !it.starts_with("W/"))
-        .map(Tag::ETag)
+        .map(Tag::Entity)
         .or_else(|| text(LAST_MODIFIED).map(Tag::Modified))
 }

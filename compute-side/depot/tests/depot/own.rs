@@ -215,7 +215,8 @@ async fn what_is_not_there_not_given_or_asked_for_beyond_its_end_is_told_apart()
     assert!(matches!(error, SourceError::Missing { .. }), "{error:?}");
 
     let files = Files::start(bytes(10)).await;
-    let answers: [(u16, fn(&SourceError) -> bool); 5] = [
+    type IsIt = fn(&SourceError) -> bool;
+    let answers: [(u16, IsIt); 5] = [
         (410, |it| matches!(it, SourceError::Missing { .. })),
         (401, |it| matches!(it, SourceError::Refused { .. })),
         (400, |it| {
