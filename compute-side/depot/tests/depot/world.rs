@@ -21,8 +21,8 @@ pub(crate) const BLOCK_BYTES: u64 = 4_096;
 
 /// Ends with a panic what takes too long.
 pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
-    let done = tokio::time::timeout(Duration::from_secs(120), what).await;
-    done.expect("it takes less than two minutes")
+    let done = tokio::time::timeout(Duration::from_secs(300), what).await;
+    done.expect("it takes less than five minutes")
 }
 
 pub(crate) fn shard(task: u32) -> Name {
