@@ -446,7 +446,7 @@ fn a_job_whose_tasks_are_worth_more_than_bonds_protect_is_refused_and_the_quote_
             Refusal::TaskWorthTooMuch,
         );
         let computed_again_more = Params {
-            re_execution_permille: 200,
+            re_execution_permille: 500,
             ..low
         };
         CurrentParams::set(&computed_again_more);

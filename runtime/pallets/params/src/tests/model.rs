@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const BOUNDS: [(Parameter, u128, u128); 18] = [
     (Parameter::WorkersShare, 500, 900),
     (Parameter::OperatorsShare, 50, 400),
-    (Parameter::ReExecution, 0, 1_000),
+    (Parameter::ReExecution, 1, 1_000),
     (Parameter::BondPerDevice, 1, 10_000_000_000_000),
     (Parameter::Window, 1, 302_400),
     (Parameter::DisputeBond, 1, 1_000_000_000_000),
