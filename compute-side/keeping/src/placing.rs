@@ -16,6 +16,8 @@ pub(crate) struct Choice<'a> {
     /// Accounts that have, or are to have, other pieces of the same stripe, and where their devices stand.
     pub(crate) beside: &'a BTreeSet<AccountId>,
     pub(crate) regions: &'a BTreeSet<Region>,
+    /// Whether an account may have several pieces of a stripe: not at once, for others may be on their way.
+    pub(crate) may_be_beside: bool,
     pub(crate) now: BlockNumber,
 }
 
@@ -30,7 +32,8 @@ impl Choice<'_> {
 
 /// Who takes a piece of so many bytes: the best by rank among those that have room and are of an account that has
 /// nothing of the same stripe, in a region where nothing of it is if there is one. Where all accounts have something
-/// of the stripe, of any that does not have this very piece: better two pieces with one account than one with none.
+/// of the stripe, and after a while of any that does not have this very piece: better two pieces with one account than one
+/// with none.
 /// Of those that are as good in this, who missed a piece in the review period is the last.
 pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<DeviceId> {
     let of_piece: BTreeSet<&AccountId> = piece.accounts().collect();
@@ -55,5 +58,6 @@ pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<D
             it.device,
         )
     });
+    let best = best.filter(|it| choice.may_be_beside || !choice.beside.contains(&it.account));
     best.map(|it| it.device)
 }

@@ -4,7 +4,8 @@
 mod world;
 
 use crate::{
-    Candidate, Event, Keeping, Order, Outcome, Seen, keeping::periods::Marks, limits::CALL_BLOCKS,
+    Candidate, Event, Keeping, Order, OrderId, Outcome, Seen, keeping::periods::Marks,
+    limits::CALL_BLOCKS,
 };
 use proptest::prelude::*;
 use quern_custody_rules::life;
@@ -227,6 +228,64 @@ fn however_short_a_period_is_who_has_not_proved_is_challenged_early_enough_in_it
         panic!("it is not challenged once: {challenged:?}");
     };
     assert!(at + CALL_BLOCKS <= blocks, "at {at} of {blocks}");
+}
+
+#[test]
+fn pieces_of_a_stripe_wait_a_while_for_other_accounts_and_then_no_longer() {
+    let layout = Layout::Coded {
+        shards: 2,
+        parity: 1,
+    };
+    let plan = Plan::of(layout, 1 << 20).unwrap();
+    let roots: Vec<_> = (1..=3).map(|it| Digest([it; 32])).collect();
+    let list = PieceList::new(plan, &roots).unwrap();
+    let offer = list.offer([7; 16], 100);
+    let terms = Terms {
+        period_blocks: 100,
+        ..world::TERMS
+    };
+    let contract = life::open(AccountId::new([9; 32]), offer, terms, 1 << 60, 1).unwrap();
+    let seen = |clock| {
+        Event::Seen(Box::new(Seen {
+            clock,
+            contract: Some(contract.clone()),
+            holdings: Default::default(),
+            randomness: None,
+        }))
+    };
+    let here = |number: u8| {
+        Event::Here(Candidate {
+            device: DeviceId([number; 32]),
+            account: AccountId::new([number; 32]),
+            region: Region::Europe,
+            free_bytes: 1 << 40,
+            rank: number.into(),
+            missed_at: None,
+        })
+    };
+    let begun = || {
+        let mut keeping = Keeping::new(ContractId([8; 32]), 0, plan);
+        keeping.step(seen(1));
+        (0..3).for_each(|piece| drop(keeping.step(Event::Brought(piece))));
+        keeping
+    };
+    let takers = |orders: Vec<(OrderId, Order)>| -> Vec<DeviceId> {
+        let takers = orders.iter().filter_map(|(_, order)| match order {
+            Order::Take { device, .. } => Some(*device),
+            _ => None,
+        });
+        takers.collect()
+    };
+    let device = |number: u8| DeviceId([number; 32]);
+    let mut keeping = begun();
+    assert_eq!(takers(keeping.step(here(1))), [device(1)]);
+    assert_eq!(takers(keeping.step(here(2))), [device(2)]);
+    assert_eq!(takers(keeping.step(here(3))), [device(3)]);
+    // Nobody else comes.
+    let mut keeping = begun();
+    assert_eq!(takers(keeping.step(here(1))), [device(1)]);
+    assert_eq!(takers(keeping.step(seen(5))), []);
+    assert_eq!(takers(keeping.step(seen(6))), [device(1), device(1)]);
 }
 
 #[test]

@@ -89,6 +89,7 @@ impl Keeping {
     }
 
     fn place(&mut self, piece: PieceIndex, out: &mut Out) {
+        let patience = self.now().map_or(0, |now| now.part(AGAIN_PERMILLE));
         let takers = self.pieces.iter().map(|it| it.takers.len()).sum::<usize>();
         let bytes = self.plan.piece_bytes(piece);
         let (Some(known), Some(bytes)) = (self.pieces.get(piece as usize), bytes) else {
@@ -97,12 +98,16 @@ impl Keeping {
         if takers >= PLACING_MAX {
             return;
         }
+        let may_be_beside = known
+            .short_since
+            .is_some_and(|since| self.clock >= since.saturating_add(patience));
         let (beside, regions) = self.beside(piece);
         let choice = Choice {
             here: &self.here,
             promised: &self.promised(),
             beside: &beside,
             regions: &regions,
+            may_be_beside,
             now: self.clock,
         };
         let Some(device) = choose(known, bytes, &choice) else {

@@ -289,6 +289,9 @@ impl Task {
     }
 
     fn see_devices(&mut self) {
+        if !self.devices.are_known() {
+            return;
+        }
         let here = self.devices.here();
         let gone: Vec<_> = self
             .here

@@ -15,7 +15,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -42,12 +42,20 @@ pub(super) struct Devices {
     here: Mutex<BTreeMap<DeviceId, Candidate>>,
     /// Contracts that want to know. Nobody is asked for nothing.
     wanted: AtomicUsize,
+    /// Whether all that were here were asked, once.
+    is_known: AtomicBool,
 }
 
 impl Devices {
     /// All of them now.
     pub(super) fn here(&self) -> BTreeMap<DeviceId, Candidate> {
         lock(&self.here).clone()
+    }
+
+    /// Whether all that were here were asked, since they were last of interest: who is heard first would else get all
+    /// pieces of a stripe.
+    pub(super) fn are_known(&self) -> bool {
+        self.is_known.load(Ordering::Acquire)
     }
 
     /// One more contract wants to know, or one fewer.
@@ -71,6 +79,7 @@ pub(super) async fn look(shared: Arc<Shared>, devices: Arc<Devices>, asker: Aske
     loop {
         looks.tick().await;
         if devices.wanted.load(Ordering::Relaxed) == 0 {
+            devices.is_known.store(false, Ordering::Release);
             continue;
         }
         let Some(connected) = looking.connected().await else {
@@ -78,6 +87,7 @@ pub(super) async fn look(shared: Arc<Shared>, devices: Arc<Devices>, asker: Aske
         };
         lock(&devices.here).retain(|device, _| connected.contains_key(device));
         looking.ask(&connected, &devices).await;
+        devices.is_known.store(true, Ordering::Release);
     }
 }
 

@@ -4,7 +4,7 @@ use super::{StoreName, price_of_period, stores};
 use crate::{
     context::Context,
     output::{Output, byte_bar, can_confirm, confirm, count_bar, fields, spinner, submit, tell},
-    units::{BLOCK_SECONDS, Size, Span, span_of_blocks},
+    units::{BLOCK_SECONDS, Size, Span, counted, span_of_blocks},
 };
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -112,10 +112,10 @@ impl Offer {
             (
                 "pieces",
                 format!(
-                    "{}, {} each for {} devices",
+                    "{} of {}, each for {}",
                     self.pieces,
                     Size(self.bytes),
-                    self.copies
+                    counted(self.copies, "device")
                 ),
             ),
             ("kept in all", Size(self.kept_bytes).to_string()),

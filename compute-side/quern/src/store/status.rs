@@ -4,7 +4,7 @@ use super::{StoreName, open_contract};
 use crate::{
     context::Context,
     output::{Output, fields, patiently, table},
-    units::{Size, span_of_blocks},
+    units::{Size, counted, span_of_blocks},
 };
 use quern_custody_rules::pay::period_at;
 use quern_owner::store::Keepers;
@@ -15,6 +15,7 @@ use quern_primitives::{
     ids::{ContractId, DeviceId, Period, PieceIndex},
 };
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// One device's hold of a piece.
 #[derive(Debug, Serialize)]
@@ -89,6 +90,22 @@ impl From<Escrow> for Money {
     }
 }
 
+impl Standing {
+    /// How many pieces as many devices keep as are to, how many fewer, and how many none, as the chain says.
+    fn kept(&self) -> (usize, usize, usize) {
+        let mut holders: BTreeMap<PieceIndex, usize> = BTreeMap::new();
+        for holder in self.holders.iter().filter(|it| it.until.is_none()) {
+            let count = holders.entry(holder.piece).or_default();
+            *count = count.saturating_add(1);
+        }
+        let copies = usize::from(self.copies);
+        let full = holders.values().filter(|count| **count >= copies).count();
+        let few = holders.len().saturating_sub(full);
+        let none = usize::try_from(self.pieces).unwrap_or(usize::MAX);
+        (full, few, none.saturating_sub(holders.len()))
+    }
+}
+
 impl Output for Standing {
     fn people(&self) -> String {
         let left = self.ends.saturating_sub(self.period.saturating_add(1));
@@ -103,7 +120,11 @@ impl Output for Standing {
             ("kept", lasts),
             (
                 "pieces",
-                format!("{}, for {} devices each", self.pieces, self.copies),
+                format!(
+                    "{}, each for {}",
+                    self.pieces,
+                    counted(self.copies, "device")
+                ),
             ),
             (
                 "money",
@@ -117,25 +138,22 @@ impl Output for Standing {
                 ),
             ),
         ];
-        match &self.masternodes {
-            Some(told) => {
-                let full = told.holders.iter().filter(|it| **it >= self.copies).count();
-                let none = told.holders.iter().filter(|it| **it == 0).count();
-                let few = told.holders.len().saturating_sub(full).saturating_sub(none);
-                pairs.push((
-                    "pieces kept",
-                    format!("{full} by as many devices as are to, {few} by fewer, {none} by none"),
-                ));
-                pairs.push((
-                    "masternode",
-                    format!(
-                        "{} pieces are there; {} devices may take some",
-                        told.here, told.devices
-                    ),
-                ));
-            }
-            None => pairs.push(("masternode", "none of the contract's tells".to_owned())),
-        }
+        let (full, few, none) = self.kept();
+        pairs.push((
+            "pieces kept",
+            format!("{full} by as many devices as are to, {few} by fewer, {none} by none"),
+        ));
+        pairs.push((
+            "masternode",
+            match &self.masternodes {
+                Some(told) => format!(
+                    "{} there; {} may take some",
+                    counted(told.here, "piece"),
+                    counted(told.devices, "device")
+                ),
+                None => "none of the contract's tells".to_owned(),
+            },
+        ));
         let rows: Vec<_> = self
             .holders
             .iter()
@@ -278,4 +296,48 @@ pub(crate) async fn list(context: &Context) -> anyhow::Result<()> {
 /// Bytes as people read them, for what is told of a fetched folder.
 pub(super) fn bytes(bytes: u64) -> String {
     Size(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_count_as_kept_by_as_many_devices_as_the_chain_says_and_stay() {
+        let holder = |piece, device, until| Holder {
+            piece,
+            device: DeviceId([device; 32]),
+            since: 1,
+            until,
+            paid_periods: 0,
+            is_challenged: false,
+        };
+        let standing = Standing {
+            contract: ContractId([1; 32]),
+            pieces: 4,
+            copies: 2,
+            period: 3,
+            ends: 9,
+            period_blocks: 15,
+            money: Escrow::default().into(),
+            holders: vec![
+                holder(0, 1, None),
+                holder(0, 2, None),
+                holder(1, 1, None),
+                holder(1, 2, Some(4)),
+                holder(2, 1, Some(4)),
+            ],
+            masternodes: None,
+        };
+        assert_eq!(standing.kept(), (1, 1, 2));
+        let text = standing.people();
+        for words in [
+            "4, each for 2 devices",
+            "1 by as many",
+            "5 more periods",
+            "none of the contract's",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
 }
