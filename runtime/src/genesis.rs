@@ -28,17 +28,15 @@ pub const ENDOWMENT: Amount = 1_000_000 * BYTECHIP;
 /// What each operator of a preset has bonded for its masternode, beside its endowment.
 pub const BOND: Amount = Parameter::BondPerMasternode.row().first;
 
-/// By how much finality goes on before a batch is final, in every preset: short, because who develops
-/// waits for it, and nobody's money is at stake.
-pub const WINDOW: BlockNumber = 5;
-
-/// How long a period of storage is in every preset, and the time that a holder has to answer a challenge: a minute, and
-/// half of one.
-const STORAGE_PERIOD: BlockNumber = 30;
-const CHALLENGE_TIME: BlockNumber = 15;
-
-/// Whole periods that a piece is kept on after its holder or owner wants no more, in every preset.
-const STORAGE_NOTICE: BlockNumber = 2;
+/// What the council of every preset begins with that a new chain does not: times, which are short because who
+/// develops waits for them, and nobody's money is at stake. A period of storage is a minute, and the time to
+/// answer a challenge half of one.
+pub const TIMES: [(Parameter, BlockNumber); 4] = [
+    (Parameter::Window, 5),
+    (Parameter::StoragePeriod, 30),
+    (Parameter::StorageNotice, 2),
+    (Parameter::ChallengeTime, 15),
+];
 
 /// The accounts that have money in every preset.
 const ENDOWED: [Sr25519Keyring; 12] = [
@@ -75,8 +73,8 @@ pub fn preset(name: &str) -> Option<Vec<u8>> {
 }
 
 /// The genesis of a chain with these operators: masternodes from the first block and members of
-/// the council, the first of them the treasurer. Of what the council sets only times are otherwise than on a
-/// new chain: the window, and those of storage.
+/// the council, the first of them the treasurer. Of what the council sets only [`TIMES`] are otherwise than
+/// on a new chain.
 fn patch(operators: &[Operator]) -> Value {
     let accounts: Vec<AccountId> = operators
         .iter()
@@ -108,14 +106,9 @@ fn patch(operators: &[Operator]) -> Value {
             members: BoundedVec::truncate_from(accounts.clone()),
         },
         params: ParamsConfig {
-            values: [
-                (Parameter::Window, WINDOW),
-                (Parameter::StoragePeriod, STORAGE_PERIOD),
-                (Parameter::StorageNotice, STORAGE_NOTICE),
-                (Parameter::ChallengeTime, CHALLENGE_TIME),
-            ]
-            .map(|(parameter, value)| (parameter.row().name.into(), value.into()))
-            .into()
+            values: TIMES
+                .map(|(parameter, value)| (parameter.row().name.into(), value.into()))
+                .into()
         },
         roster: RosterConfig {
             masternodes: accounts,

@@ -6,7 +6,7 @@
 //! was held to the root that it was kept under.
 //!
 //! What is read is held to its leaf before it is shown. So a disk that forgets makes nobody a liar: a holder that
-//! finds out first can fetch the piece again, or give it up with notice.
+//! finds out says so, and signs for the piece no more.
 
 use codec::{Decode, Encode};
 use quern_primitives::{

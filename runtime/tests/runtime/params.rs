@@ -11,7 +11,7 @@ use quern_runtime::{
     Block, Params, Runtime, RuntimeCall, Workforce,
     apis::runtime_decl_for_quern_api::QuernApi,
     configs::grid::OpenBatches,
-    genesis::{DEV, PRESETS, WINDOW},
+    genesis::{DEV, PRESETS},
 };
 use sp_keyring::Sr25519Keyring::{Alice, Bob};
 
@@ -20,11 +20,14 @@ fn asked() -> params::Params {
 }
 
 #[test]
-fn every_preset_begins_with_the_first_values_and_a_short_window() {
+fn every_preset_begins_with_the_first_values_and_short_times() {
     for preset in PRESETS {
         let mut chain = Chain::start(preset);
         let expected = params::Params {
-            window_blocks: WINDOW,
+            window_blocks: 5,
+            storage_period_blocks: 30,
+            storage_notice_periods: 2,
+            challenge_blocks: 15,
             ..params::Params::FIRST
         };
         assert_eq!(chain.read(asked), expected);

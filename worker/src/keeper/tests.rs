@@ -399,19 +399,29 @@ async fn who_starts_again_has_what_it_kept_and_gives_it() {
     assert_eq!(world.wish(world.take()).await, Answer::Has);
 }
 
+fn entry(piece: u32, bytes: u64) -> PieceEntry {
+    PieceEntry {
+        version: PieceEntry::VERSION,
+        piece,
+        chunk_root: Digest([2; 32]),
+        bytes,
+        audit_root: Digest::default(),
+        audit_depth: 0,
+    }
+}
+
+fn take(piece: u32, bytes: u64) -> Wish {
+    Wish::Take {
+        contract: CONTRACT,
+        terms: terms(),
+        entry: entry(piece, bytes),
+    }
+}
+
 fn pieces(kept: &[(PieceName, u64)]) -> Pieces {
     let key = DeviceKey::from_seed(&SEED);
-    let kept = kept.iter().map(|(name, bytes)| {
-        let entry = PieceEntry {
-            version: PieceEntry::VERSION,
-            piece: name.1,
-            chunk_root: Digest([2; 32]),
-            bytes: *bytes,
-            audit_root: Digest::default(),
-            audit_depth: 0,
-        };
-        (*name, *bytes, Some(entry))
-    });
+    let kept = kept.iter();
+    let kept = kept.map(|(name, bytes)| (*name, *bytes, Some(entry(name.1, *bytes))));
     Pieces::new((key, GENESIS), 1_000_000, kept)
 }
 
@@ -445,22 +455,9 @@ fn what_was_just_signed_for_is_neither_dropped_nor_erased_before_the_chain_can_s
     let name = (CONTRACT, 3);
     let mut pieces = pieces(&[(name, 10)]);
     let start = Instant::now();
-    let entry = PieceEntry {
-        version: PieceEntry::VERSION,
-        piece: 3,
-        chunk_root: Digest([2; 32]),
-        bytes: 10,
-        audit_root: Digest::default(),
-        audit_depth: 0,
-    };
     let seen = |seen_at| Facts {
         seen_at,
         ..facts(&[])
-    };
-    let take = Wish::Take {
-        contract: CONTRACT,
-        terms: terms(),
-        entry,
     };
     let sign = |since| Wish::Sign {
         contract: CONTRACT,
@@ -473,7 +470,10 @@ fn what_was_just_signed_for_is_neither_dropped_nor_erased_before_the_chain_can_s
         piece: 3,
     };
     assert_eq!(pieces.not_held(Some(&seen(start)), start), []);
-    assert_eq!(pieces.decide(take, None, start), Decision::Say(Answer::Has));
+    assert_eq!(
+        pieces.decide(take(3, 10), None, start),
+        Decision::Say(Answer::Has)
+    );
     // An old word of the chain signs for nothing.
     let late = start + UNHELD_FOR - Duration::from_secs(1);
     let busy = Decision::Say(Answer::No(Reason::Busy));
@@ -497,25 +497,13 @@ fn what_was_just_signed_for_is_neither_dropped_nor_erased_before_the_chain_can_s
 fn what_no_masternode_wants_any_more_is_given_up() {
     let mut pieces = pieces(&[]);
     let start = Instant::now();
-    let take = |piece| Wish::Take {
-        contract: CONTRACT,
-        terms: terms(),
-        entry: PieceEntry {
-            version: PieceEntry::VERSION,
-            piece,
-            chunk_root: Digest([2; 32]),
-            bytes: 1_000,
-            audit_root: Digest::default(),
-            audit_depth: 0,
-        },
-    };
     let later = start + Duration::from_secs(400);
     for piece in [1, 2] {
-        let decided = pieces.decide(take(piece), None, start);
+        let decided = pieces.decide(take(piece, 1_000), None, start);
         assert!(matches!(decided, Decision::Fetch { .. }));
     }
     let coming = Decision::Coming((CONTRACT, 2));
-    assert_eq!(pieces.decide(take(2), None, later), coming);
+    assert_eq!(pieces.decide(take(2, 1_000), None, later), coming);
     let at_last = start + Duration::from_secs(601);
     assert_eq!(pieces.given_up(at_last), [(CONTRACT, 1)]);
     pieces.failed(&(CONTRACT, 1));
@@ -526,22 +514,10 @@ fn what_no_masternode_wants_any_more_is_given_up() {
 fn no_more_pieces_come_at_a_time_than_may() {
     let mut pieces = pieces(&[]);
     let now = Instant::now();
-    let take = |piece| Wish::Take {
-        contract: CONTRACT,
-        terms: terms(),
-        entry: PieceEntry {
-            version: PieceEntry::VERSION,
-            piece,
-            chunk_root: Digest([2; 32]),
-            bytes: 1_000,
-            audit_root: Digest::default(),
-            audit_depth: 0,
-        },
-    };
     for piece in 0..pieces::COMING_MAX as u32 {
-        let decided = pieces.decide(take(piece), None, now);
+        let decided = pieces.decide(take(piece, 1_000), None, now);
         assert!(matches!(decided, Decision::Fetch { .. }), "{piece}");
     }
     let busy = Decision::Say(Answer::No(Reason::Busy));
-    assert_eq!(pieces.decide(take(100), None, now), busy);
+    assert_eq!(pieces.decide(take(100, 1_000), None, now), busy);
 }

@@ -73,9 +73,10 @@ impl Default for Numbers {
             winner: 200,
             answer_time: 300,
             storage: 5_000_000,
-            period: 1_800,
-            notice: 24,
-            challenge_time: 300,
+            // As in the presets.
+            period: 30,
+            notice: 2,
+            challenge_time: 15,
             challenge_bond: 2_000_000_000,
             missed: 1_000_000_000,
             per_exposure: 1_000,
@@ -89,7 +90,7 @@ impl Numbers {
         match parameter {
             Parameter::WorkersShare => (&mut self.workers, 500, 900),
             Parameter::OperatorsShare => (&mut self.operators, 50, 400),
-            Parameter::ReExecution => (&mut self.again, 0, 1_000),
+            Parameter::ReExecution => (&mut self.again, 1, 1_000),
             Parameter::BondPerDevice => (&mut self.bond, 1, 10_000_000_000_000),
             Parameter::Window => (&mut self.window, 1, 302_400),
             Parameter::BondPerMasternode => (&mut self.masternode_bond, 1, 1_000_000_000_000_000),

@@ -446,22 +446,38 @@ fn compare_params(ledger: &Ledger) -> Differs {
     let numbers = &ledger.params;
     let expected = (
         terms_of(numbers),
-        numbers.bond,
-        numbers.masternode_bond,
-        numbers.group,
-        numbers.stall,
+        [numbers.bond, numbers.masternode_bond, numbers.per_exposure],
+        [numbers.group, numbers.stall],
         [numbers.dispute_bond, numbers.winner, numbers.answer_time],
+        [numbers.storage, numbers.period, numbers.notice],
+        [
+            numbers.challenge_time,
+            numbers.challenge_bond,
+            numbers.missed,
+        ],
     );
     let kept = (
         kept.terms(),
-        kept.bond_per_device,
-        kept.bond_per_masternode,
-        Amount::from(kept.group_size),
-        Amount::from(kept.stall_blocks),
+        [
+            kept.bond_per_device,
+            kept.bond_per_masternode,
+            kept.bond_per_exposure_permille.into(),
+        ],
+        [kept.group_size.into(), kept.stall_blocks.into()],
         [
             kept.dispute_bond,
             kept.winner_permille.into(),
             kept.answer_blocks.into(),
+        ],
+        [
+            kept.storage_rate,
+            kept.storage_period_blocks.into(),
+            kept.storage_notice_periods.into(),
+        ],
+        [
+            kept.challenge_blocks.into(),
+            kept.challenge_bond,
+            kept.missed_piece,
         ],
     );
     same(|| "parameters".into(), &kept, &expected)
