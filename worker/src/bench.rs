@@ -10,6 +10,7 @@
 use crate::{
     core::{Fault, Finished, Sealed},
     device::DeviceSecrets,
+    kept::Elsewhere,
     limits::KEEP_FROM_MS,
     reports::{Kept, Reports},
 };
@@ -32,7 +33,10 @@ use quern_shards::{
     result::seal_result,
     seal,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What runs programs. The shipped worker has one, [`Sandbox`]; the seam is here so that a test can
 /// make a device that lies.
@@ -65,6 +69,24 @@ impl Executor for Box<dyn Executor> {
 
     fn commitment(&mut self, opens: Digest) -> Digest {
         self.as_mut().commitment(opens)
+    }
+}
+
+/// What a worker does its work with.
+pub struct Machinery {
+    /// What runs programs.
+    pub executor: Box<dyn Executor>,
+    /// Where pieces are read that are not where they were kept.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
+}
+
+impl Machinery {
+    /// That of the shipped worker.
+    pub fn shipped() -> Self {
+        Self {
+            executor: Box::new(Sandbox),
+            elsewhere: None,
+        }
     }
 }
 

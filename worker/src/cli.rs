@@ -2,7 +2,7 @@
 
 use crate::{
     acknowledgements,
-    bench::Executor,
+    bench::Machinery,
     claims::{ClaimsAccountError, Deed, Journal, JournalError, new_account},
     device::{DeviceSecrets, KeyFileError},
     settings::{self, Level, Log, Settings, SettingsError},
@@ -164,10 +164,10 @@ pub fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     causes
 }
 
-/// Runs a worker with this executor until it is stopped: by SIGTERM or SIGINT once cleanly, twice at
+/// Runs a worker with this machinery until it is stopped: by SIGTERM or SIGINT once cleanly, twice at
 /// once. SIGHUP has it look whether its settings file has changed. A terminal that closes sends it too;
 /// the worker goes on, without a log.
-pub fn run<E: Executor>(args: &RunArgs, executor: E) -> Result<ExitCode, CommandError> {
+pub fn run(args: &RunArgs, machinery: Machinery) -> Result<ExitCode, CommandError> {
     let settings = Settings::load(&args.config.config)?;
     start_log(&settings.log, args.json);
     // One thread for everything but the tasks: what it does takes microseconds, and handing it
@@ -179,7 +179,7 @@ pub fn run<E: Executor>(args: &RunArgs, executor: E) -> Result<ExitCode, Command
     let ended = runtime.block_on(async {
         let stop = stop_signals().map_err(CommandError::System)?;
         let reread = reread_signals().map_err(CommandError::System)?;
-        shell::run(settings, args.once, Box::new(executor), stop, reread)
+        shell::run(settings, args.once, machinery, stop, reread)
             .await
             .map_err(CommandError::from)
     });

@@ -20,7 +20,7 @@ mod tests;
 pub(crate) use duties::{Duties, Facts};
 
 use crate::{
-    kept::{KeepError, KeptPieces, PieceName, ShowError},
+    kept::{Elsewhere, KeepError, KeptPieces, PieceName, ShowError},
     traffic::Traffic,
 };
 use pieces::{Decision, Pieces};
@@ -55,6 +55,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 pub(crate) struct KeeperConfig {
     /// Where they are, and what is fetched of them.
     pub(crate) folder: PathBuf,
+    /// Where pieces are read that are not there.
+    pub(crate) elsewhere: Option<Arc<dyn Elsewhere>>,
     /// Bytes of pieces, at most.
     pub(crate) bytes_max: u64,
     /// What signs.
@@ -111,6 +113,7 @@ impl Ears {
 pub(crate) fn start(config: KeeperConfig) -> io::Result<(Ears, KeptPieces)> {
     let KeeperConfig {
         folder,
+        elsewhere,
         bytes_max,
         key,
         genesis,
@@ -118,7 +121,7 @@ pub(crate) fn start(config: KeeperConfig) -> io::Result<(Ears, KeptPieces)> {
         allowance,
         traffic,
     } = config;
-    let kept = KeptPieces::open(&folder.join("pieces"))?;
+    let kept = KeptPieces::open(&folder.join("pieces"))?.with_elsewhere(elsewhere);
     let coming = folder.join("coming");
     fs::create_dir_all(&coming)?;
     let shelf = Arc::new(KeptShelf::of(&kept)?);

@@ -16,9 +16,11 @@ use quern_primitives::{
     merkle::{CHUNK_BYTES, Tree, leaf},
 };
 use std::{
+    fmt::Debug,
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// What a file of leaves begins with.
@@ -65,6 +67,14 @@ pub enum ShowError {
 #[derive(Clone, Debug)]
 pub struct KeptPieces {
     folder: PathBuf,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
+}
+
+/// Where a piece is read that is not where it was kept. The shipped worker knows no such place; the seam is here so
+/// that a test can make a device that shows what another one keeps.
+pub trait Elsewhere: Debug + Send + Sync + 'static {
+    /// Where the piece is, if it is anywhere. May take its time.
+    fn find(&self, contract: ContractId, piece: PieceIndex) -> Option<PathBuf>;
 }
 
 impl KeptPieces {
@@ -78,6 +88,7 @@ impl KeptPieces {
         fs::create_dir_all(folder)?;
         let kept = Self {
             folder: folder.to_owned(),
+            elsewhere: None,
         };
         for contract in kept.contracts()? {
             for file in fs::read_dir(&contract)? {
@@ -91,6 +102,11 @@ impl KeptPieces {
             remove_if_empty(&contract)?;
         }
         Ok(kept)
+    }
+
+    /// The same, with a place where pieces are read that are not there.
+    pub fn with_elsewhere(self, elsewhere: Option<Arc<dyn Elsewhere>>) -> Self {
+        Self { elsewhere, ..self }
     }
 
     /// Keeps a piece whose bytes are in a file on the same disk. The file is moved here once it was held to what the
@@ -252,10 +268,16 @@ impl KeptPieces {
     }
 
     fn piece(&self, name: &PieceName) -> Result<File, ShowError> {
-        File::open(self.place(name)).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ShowError::NotHere(*name),
-            _ => ShowError::Disk(*name, error),
-        })
+        let opened = match File::open(self.place(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let elsewhere = self.elsewhere.as_ref();
+                let place = elsewhere.and_then(|it| it.find(name.0, name.1));
+                let place = place.ok_or(ShowError::NotHere(*name))?;
+                File::open(place)
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| ShowError::Disk(*name, error))
     }
 
     fn place(&self, (contract, piece): &PieceName) -> PathBuf {

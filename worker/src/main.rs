@@ -3,7 +3,7 @@
 
 use clap::Parser;
 use quern_worker::{
-    bench::Sandbox,
+    bench::Machinery,
     cli::{self, ClaimsCommand, Cli, Command, CommandError},
 };
 use std::{
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 
 fn carry_out(command: Command) -> Result<ExitCode, CommandError> {
     let told = match command {
-        Command::Run(args) => return cli::run(&args, Sandbox),
+        Command::Run(args) => return cli::run(&args, Machinery::shipped()),
         Command::Init(args) => {
             let made = cli::init(&args.config)?;
             format!(

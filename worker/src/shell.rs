@@ -19,7 +19,7 @@ mod words;
 use crate::{
     acknowledgements::Acknowledgements,
     availability::{Availability, DataUsedError},
-    bench::{Bench, Executor},
+    bench::{Bench, Machinery},
     benchmark::Benchmarks,
     claims::Ask,
     core::{Core, CoreSettings, Effect, Event, Finished, Sealed, Tick},
@@ -140,25 +140,24 @@ enum News {
 /// Runs a worker until it is told to stop, or with `once` until one task is acknowledged.
 ///
 /// The first message on `stop` stops it cleanly, a second one at once. One on `reread` has it look at
-/// the settings file now. The executor is what runs programs: [`crate::bench::Sandbox`], unless it is a
-/// test's.
+/// the settings file now. The machinery is [`Machinery::shipped`], unless it is a test's.
 ///
 /// Boxed on both sides, so that all of it is compiled with this library and not with each program
 /// that calls it.
 pub fn run(
     settings: Settings,
     once: bool,
-    executor: Box<dyn Executor>,
+    machinery: Machinery,
     stop: mpsc::Receiver<()>,
     reread: mpsc::Receiver<()>,
 ) -> BoxFuture<'static, Result<Ended, WorkerError>> {
-    Box::pin(start(settings, once, executor, stop, reread))
+    Box::pin(start(settings, once, machinery, stop, reread))
 }
 
 async fn start(
     settings: Settings,
     once: bool,
-    executor: Box<dyn Executor>,
+    machinery: Machinery,
     mut stop: mpsc::Receiver<()>,
     reread: mpsc::Receiver<()>,
 ) -> Result<Ended, WorkerError> {
@@ -197,7 +196,7 @@ async fn start(
         network = directory.look_up_at_last() => network,
         _ = stop.recv() => return Ok(Ended::Cleanly { acknowledged: 0 }),
     };
-    let bench = Bench::new(&secrets, network.genesis, executor).keeping(reports.clone());
+    let bench = Bench::new(&secrets, network.genesis, machinery.executor).keeping(reports.clone());
     let queue = thread::start(bench, Benchmarks::new(engines.clone()), news.clone())?;
     let claiming = Claiming::new(
         settings.claims.clone(),
@@ -211,6 +210,7 @@ async fn start(
         genesis: network.genesis,
         account: claiming.account(),
         traffic: traffic.clone(),
+        elsewhere: machinery.elsewhere,
     };
     let now = (directory.chain(), gauge.allowance());
     let keeping = Keeping::start(&settings, keeper, now).map_err(data)?;

@@ -5,20 +5,23 @@
 //! Or the device commits itself to something else than it reveals: to anything, or to what another device
 //! did. Or some tasks are given back as if their input could not be opened, or every task waits until it is
 //! told to go on. Or the whole process falls silent with a task, and answers later or never. It may be
-//! honest for some tasks before it begins. Everything else, keys, receipts and manners, is the honest
+//! honest for some tasks before it begins. Or it shows pieces that it does not keep any more from where
+//! another device keeps them, which takes it some time. Everything else, keys, receipts and manners, is the honest
 //! worker's. For tests and demonstrations only; it is not shipped.
 
 use clap::{Parser, ValueEnum};
-use quern_primitives::ids::Digest;
+use quern_primitives::ids::{ContractId, Digest, PieceIndex};
 use quern_sandbox::{Cancel, Exit, Invocation, Limits, Outcome, Program, RunError};
 use quern_worker::{
-    bench::{Executor, Sandbox},
+    bench::{Executor, Machinery, Sandbox},
     cli::{self, RunArgs},
+    kept::Elsewhere,
 };
 use std::{
     fs,
     path::PathBuf,
     process::{self, ExitCode},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -71,6 +74,13 @@ enum Command {
         /// No task is begun while there is this file
         #[arg(long, value_name = "FILE")]
         hold: Option<PathBuf>,
+        /// Where another device keeps pieces; this one shows from there what it has no more
+        #[arg(long, value_name = "FOLDER")]
+        borrow: Vec<PathBuf>,
+        /// How long it takes to borrow a piece, in seconds
+        #[arg(long, default_value_t = 0, value_name = "SECONDS", requires = "borrow",
+              value_parser = clap::value_parser!(u16).range(0..=600))]
+        borrowing: u16,
     },
 }
 
@@ -114,6 +124,25 @@ struct Liar {
     first: Option<Outcome>,
 }
 
+/// Shows what other devices keep.
+#[derive(Debug)]
+struct Borrower {
+    others: Vec<PathBuf>,
+    /// How long that takes.
+    takes: Duration,
+}
+
+impl Elsewhere for Borrower {
+    #[expect(clippy::disallowed_methods, reason = "a slow line is what is played")]
+    fn find(&self, contract: ContractId, piece: PieceIndex) -> Option<PathBuf> {
+        let name = format!("{}/{piece}", hex_of(&contract.0));
+        let mut places = self.others.iter().map(|other| other.join(&name));
+        let place = places.find(|place| place.is_file())?;
+        thread::sleep(self.takes);
+        Some(place)
+    }
+}
+
 impl Liar {
     /// Whether it lies about the task that was begun last.
     fn lies(&self) -> bool {
@@ -123,8 +152,7 @@ impl Liar {
 
     /// Where it is told what devices commit themselves to for the task.
     fn told(&self) -> Option<PathBuf> {
-        let name: String = self.task.iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(self.shared.as_ref()?.join(name))
+        Some(self.shared.as_ref()?.join(hex_of(&self.task)))
     }
 
     /// Tells what the device commits itself to.
@@ -327,6 +355,10 @@ impl Draw {
     }
 }
 
+fn hex_of(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn main() -> anyhow::Result<ExitCode> {
     let Command::Run {
         run,
@@ -338,6 +370,8 @@ fn main() -> anyhow::Result<ExitCode> {
         patience,
         after,
         hold,
+        borrow,
+        borrowing,
     } = Cli::parse().command;
     let liar = Liar {
         honest: Sandbox,
@@ -353,7 +387,15 @@ fn main() -> anyhow::Result<ExitCode> {
         task: [0; 32],
         first: None,
     };
-    Ok(cli::run(&run, liar)?)
+    let borrower = Borrower {
+        others: borrow,
+        takes: Duration::from_secs(borrowing.into()),
+    };
+    let machinery = Machinery {
+        executor: Box::new(liar),
+        elsewhere: Some(Arc::new(borrower)),
+    };
+    Ok(cli::run(&run, machinery)?)
 }
 
 #[cfg(test)]
@@ -454,6 +496,22 @@ mod tests {
         assert_eq!(honest.commitment(others), others);
         assert_eq!(copying.commitment(own), others);
         fs::remove_dir_all(&shared).unwrap();
+    }
+
+    #[test]
+    fn whoever_borrows_shows_what_another_device_keeps_and_nothing_else() {
+        let theirs = folder("borrowed");
+        let contract = ContractId([7; 32]);
+        let place = theirs.join(hex_of(&contract.0)).join("3");
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(&place, "a piece").unwrap();
+        let borrower = Borrower {
+            others: vec![theirs.join("nowhere"), theirs.clone()],
+            takes: Duration::ZERO,
+        };
+        assert_eq!(borrower.find(contract, 3), Some(place));
+        assert_eq!(borrower.find(contract, 4), None);
+        fs::remove_dir_all(&theirs).unwrap();
     }
 
     #[test]

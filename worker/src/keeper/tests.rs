@@ -123,6 +123,7 @@ impl World {
         let device = key.id();
         let (ears, _) = start(KeeperConfig {
             folder: folder.path().join("kept"),
+            elsewhere: None,
             bytes_max,
             key,
             genesis: GENESIS,
@@ -374,6 +375,7 @@ async fn who_starts_again_has_what_it_kept_and_gives_it() {
     let (_facts, facts_seen) = watch::channel(Some(facts(&[(CONTRACT, 3)])));
     let (ears, kept) = start(KeeperConfig {
         folder,
+        elsewhere: None,
         bytes_max: PIECE_BYTES,
         key: DeviceKey::from_seed(&SEED),
         genesis: GENESIS,

@@ -2,13 +2,14 @@
 
 use crate::{
     keeper::{self, Duties, Ears, KeeperConfig},
+    kept::Elsewhere,
     settings::{Settings, Source},
     traffic::Traffic,
 };
 use quern_ledger::{Account, Chain};
 use quern_primitives::{ids::GenesisHash, payload::DeviceKey};
 use quern_transfer::Allowance;
-use std::{fs, io};
+use std::{fs, io, sync::Arc};
 use tokio::sync::watch;
 
 /// As whom pieces are kept.
@@ -18,6 +19,8 @@ pub(super) struct Keeper {
     /// The account that sends answers to the chain.
     pub(super) account: Option<Account>,
     pub(super) traffic: Traffic,
+    /// Where pieces are read that are not where they were kept.
+    pub(super) elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 /// What those who keep pieces are told.
@@ -58,11 +61,13 @@ impl Keeping {
             genesis,
             account,
             traffic,
+            elsewhere,
         } = keeper;
         let (facts, seen) = watch::channel(None);
         let device = key.id();
         let (ears, kept) = keeper::start(KeeperConfig {
             folder,
+            elsewhere,
             bytes_max: settings.pieces_bytes_max,
             key,
             genesis,

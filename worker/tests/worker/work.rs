@@ -13,7 +13,7 @@ use quern_protocol::{
     limits::{INLINE_RESULT_BYTES_MAX, INLINE_SHARD_BYTES_MAX, TASKS_IN_HAND_MAX},
 };
 use quern_worker::{
-    bench::Sandbox,
+    bench::Machinery,
     device::DeviceSecrets,
     settings::Settings,
     shell::{self, Ended, WorkerError},
@@ -106,7 +106,7 @@ impl Worker {
         let settings = Settings::load(&folder.path().join("worker.toml")).unwrap();
         let (stop, stopped) = mpsc::channel(2);
         let (_, reread) = mpsc::channel(1);
-        let run = shell::run(settings, once, Box::new(Sandbox), stopped, reread);
+        let run = shell::run(settings, once, Machinery::shipped(), stopped, reread);
         let ended = tokio::spawn(run);
         Self { stop, ended }
     }

@@ -1,13 +1,16 @@
 //! A folder is stored with strangers' machines, kept, proved and paid for, and comes back as it was, whatever one of
 //! the machines does.
 
+mod six;
+
 use anyhow::{Context as _, ensure};
 use quern_end_to_end::{Bench, Quern, case, repository, run, say};
 use quern_local_grid::OWNER;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
+    io::Read as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -19,6 +22,9 @@ const PERIOD_BLOCKS: u32 = 15;
 /// Devices that keep each piece.
 const COPIES: usize = 2;
 
+/// Bytes of two files that are compared at a time.
+const STRETCH_BYTES: u64 = 1 << 20;
+
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -27,7 +33,7 @@ fn a_stored_folder_is_kept_proved_and_paid_for_and_comes_back_also_when_a_machin
 {
     run(async {
         let scratch = tempfile::tempdir()?;
-        let chain = with_short_periods(scratch.path())?;
+        let chain = with_short_periods(scratch.path(), PERIOD_BLOCKS)?;
         let mut bench = Bench::start_as(|plan| {
             plan.workers = vec![None; 3];
             plan.chain = chain;
@@ -38,15 +44,15 @@ fn a_stored_folder_is_kept_proved_and_paid_for_and_comes_back_also_when_a_machin
     });
 }
 
-/// The development chain, with periods of half a minute. Returns where it is.
-fn with_short_periods(folder: &Path) -> anyhow::Result<String> {
+/// The development chain, with periods of so many blocks. Returns where it is.
+fn with_short_periods(folder: &Path, blocks: u32) -> anyhow::Result<String> {
     let text = fs::read_to_string(repository().join("chain-spec/dev.json"))?;
     let mut spec: Value = serde_json::from_str(&text)?;
     let values = spec.pointer_mut("/genesis/runtimeGenesis/patch/params/values");
     let values = values.and_then(Value::as_array_mut);
     // Of two that set one parameter the later counts.
     let values = values.context("the chain sets no parameters")?;
-    values.push(json!(["storage-period", PERIOD_BLOCKS]));
+    values.push(json!(["storage-period", blocks]));
     let path = folder.join("chain.json");
     fs::write(&path, spec.to_string())?;
     Ok(path.display().to_string())
@@ -97,8 +103,8 @@ fn filled(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is at a path: its mode, and its content if it is a file.
-type Found = (u32, Option<Vec<u8>>);
+/// What is at a path: its mode, and its length if it is a file.
+type Found = (u32, Option<u64>);
 
 /// All below a folder.
 fn content(folder: &Path) -> anyhow::Result<BTreeMap<PathBuf, Found>> {
@@ -107,18 +113,34 @@ fn content(folder: &Path) -> anyhow::Result<BTreeMap<PathBuf, Found>> {
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(&next)? {
             let path = entry?.path();
-            let mode = fs::metadata(&path)?.permissions().mode();
+            let metadata = fs::metadata(&path)?;
+            let mode = metadata.permissions().mode();
             let bytes = match path.is_dir() {
                 true => {
                     open.push(path.clone());
                     None
                 }
-                false => Some(fs::read(&path)?),
+                false => Some(metadata.len()),
             };
             all.insert(path.strip_prefix(folder)?.to_owned(), (mode, bytes));
         }
     }
     Ok(all)
+}
+
+/// Whether two files have the same bytes.
+fn is_same(one: &Path, other: &Path) -> anyhow::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    loop {
+        let [mut of_one, mut of_other] = [Vec::new(), Vec::new()];
+        (&mut one).take(STRETCH_BYTES).read_to_end(&mut of_one)?;
+        (&mut other)
+            .take(STRETCH_BYTES)
+            .read_to_end(&mut of_other)?;
+        if of_one != of_other || of_one.is_empty() {
+            return Ok(of_one == of_other);
+        }
+    }
 }
 
 async fn handed_in(quern: &Quern, folder: &Path) -> anyhow::Result<String> {
@@ -132,7 +154,7 @@ async fn handed_in(quern: &Quern, folder: &Path) -> anyhow::Result<String> {
         )
         .await?;
     let put = [
-        "store", "put", &folder, "--copies", &copies, "--for", "20m", "--yes", "--wait",
+        "store", "put", &folder, "--copies", &copies, "--for", "1h", "--yes", "--wait",
     ];
     let stored = quern.does(&put).await?;
     ensure!(
@@ -196,6 +218,13 @@ async fn comes_back(
         .await?;
     let (before, after) = (content(folder)?, content(back)?);
     ensure!(before == after, "what came back is something else");
+    for (path, (_, bytes)) in &before {
+        ensure!(
+            bytes.is_none() || is_same(&folder.join(path), &back.join(path))?,
+            "{} came back as something else",
+            path.display()
+        );
+    }
     // What is there is not overwritten unless that is asked for.
     let again = ["store", "get", contract, "--into", &into];
     quern.refuses(1, &["is there already"], &again).await?;
