@@ -16,6 +16,8 @@ pub(crate) struct Choice<'a> {
     /// Accounts that have, or are to have, other pieces of the same stripe, and where their devices stand.
     pub(crate) beside: &'a BTreeSet<AccountId>,
     pub(crate) regions: &'a BTreeSet<Region>,
+    /// How many pieces of the contract accounts have, or are to have.
+    pub(crate) shares: &'a BTreeMap<&'a AccountId, usize>,
     /// Whether an account may have several pieces of a stripe: not at once, for others may be on their way.
     pub(crate) may_be_beside: bool,
     pub(crate) now: BlockNumber,
@@ -30,11 +32,11 @@ impl Choice<'_> {
     }
 }
 
-/// Who takes a piece of so many bytes: the best by rank among those that have room and are of an account that has
-/// nothing of the same stripe, in a region where nothing of it is if there is one. Where all accounts have something
-/// of the stripe, and after a while of any that does not have this very piece: better two pieces with one account than one
-/// with none.
-/// Of those that are as good in this, who missed a piece in the review period is the last.
+/// Who takes a piece of so many bytes: one that has room and is of an account that has nothing of the same stripe, in a
+/// region where nothing of it is if there is one. Where all accounts have something of the stripe, and after a while of
+/// any that does not have this very piece: better two pieces with one account than one with none. Of those that are as
+/// good in this, who missed a piece in the review period is the last. Of the others it is one of the account that has the
+/// fewest pieces of the contract, so that no machine that goes takes much of it along; of these the best by rank.
 pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<DeviceId> {
     let of_piece: BTreeSet<&AccountId> = piece.accounts().collect();
     let may = choice.here.values().filter(|it| {
@@ -54,6 +56,7 @@ pub(crate) fn choose(piece: &Piece, bytes: u64, choice: &Choice<'_>) -> Option<D
             is_beside,
             choice.has_missed(it),
             is_near,
+            choice.shares.get(&it.account).copied().unwrap_or_default(),
             it.rank,
             it.device,
         )

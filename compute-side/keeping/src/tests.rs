@@ -39,6 +39,16 @@ fn all_pieces_are_held_by_as_many_as_shall_and_every_period_of_them_is_paid() {
 }
 
 #[test]
+fn pieces_are_spread_over_all_machines_and_not_only_the_best() {
+    // Three pieces with two devices each, of six.
+    let mut world = World::new(4, MIRRORED, 6, 1, 30);
+    world.periods(3);
+    world.assert_all_held();
+    let shares: Vec<usize> = world.devices.values().map(|it| it.has.len()).collect();
+    assert_eq!(shares, [1; 6]);
+}
+
+#[test]
 fn who_erased_its_piece_is_challenged_and_not_paid_and_another_holds_it_then() {
     for (layout, members) in [(MIRRORED, 1), (CODED, 3)] {
         let mut world = World::new(2, layout, 8, members, 9);

@@ -5,7 +5,7 @@ use crate::{
     Order, OrderId,
     limits::{AGAIN_PERMILLE, FETCHING_MAX, PLACING_MAX, TURN_PERMILLE},
     mending::{Way, way},
-    piece::{Stage, Taker},
+    piece::{Piece, Stage, Taker},
     placing::{Choice, choose},
 };
 use quern_primitives::{
@@ -107,6 +107,7 @@ impl Keeping {
             promised: &self.promised(),
             beside: &beside,
             regions: &regions,
+            shares: &self.shares(),
             may_be_beside,
             now: self.clock,
         };
@@ -139,6 +140,16 @@ impl Keeping {
             regions.extend(here.map(|it| it.region));
         }
         (accounts, regions)
+    }
+
+    /// How many pieces accounts have, or are to have.
+    fn shares(&self) -> BTreeMap<&AccountId, usize> {
+        let mut shares: BTreeMap<&AccountId, usize> = BTreeMap::new();
+        for account in self.pieces.iter().flat_map(Piece::accounts) {
+            let count = shares.entry(account).or_default();
+            *count = count.saturating_add(1);
+        }
+        shares
     }
 
     /// Bytes that devices are to take and do not hold yet.
