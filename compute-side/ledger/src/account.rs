@@ -1,8 +1,9 @@
 //! Accounts that sign.
 
 use quern_primitives::AccountId;
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 use subxt_signer::{SecretUri, sr25519::Keypair};
+use tokio::sync::Mutex;
 
 /// A text is no secret.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +18,13 @@ pub enum AccountError {
     NoKey(#[source] subxt_signer::sr25519::Error),
 }
 
-/// An account and the key that signs for it.
+/// An account and the key that signs for it. What clones of one send at the same time is sent one after the other.
 #[derive(Clone)]
-pub struct Account(pub(crate) Keypair);
+pub struct Account {
+    pub(crate) key: Keypair,
+    /// Held from asking for the next transaction's number until the node has that transaction.
+    pub(crate) turn: Arc<Mutex<()>>,
+}
 
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -32,13 +37,16 @@ impl Account {
     pub fn from_secret(secret: &str) -> Result<Self, AccountError> {
         let uri = SecretUri::from_str(secret.trim()).map_err(AccountError::NotASecret)?;
         Keypair::from_uri(&uri)
-            .map(Self)
+            .map(|key| Self {
+                key,
+                turn: Arc::default(),
+            })
             .map_err(AccountError::NoKey)
     }
 
     /// The account's public name.
     pub fn id(&self) -> AccountId {
-        AccountId::new(self.0.public_key().0)
+        AccountId::new(self.key.public_key().0)
     }
 }
 

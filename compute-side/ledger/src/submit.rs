@@ -90,12 +90,14 @@ impl Chain {
 
     /// Signs a call and sends it; it is in the node's pool when this returns, unless the connection
     /// broke at that very moment, in which case [`Sent::settled`] finds out. Calls of an account
-    /// that are sent one after the other get into blocks in that order, unless one is lost. Those
-    /// sent at the same time may take each other's place, and one is then refused.
+    /// that are sent one after the other get into blocks in that order, unless one is lost; so do those
+    /// that clones of one [`Account`] send at the same time. Those of two programs may take each other's
+    /// place, and one is then refused.
     pub async fn send(&self, signer: &Account, call: &Call) -> Result<Sent, SubmitError> {
         let (pallet, name, arguments) = call.parts();
         let title = format!("{pallet}.{name}");
-        let account = signer.0.public_key().to_account_id();
+        let account = signer.key.public_key().to_account_id();
+        let _turn = signer.turn.lock().await;
         let nonce = self
             .rpc
             .system_account_next_index(&account)
@@ -114,7 +116,7 @@ impl Chain {
         let signed = at
             .at
             .tx()
-            .create_signed(&payload, &signer.0, params)
+            .create_signed(&payload, &signer.key, params)
             .await
             .map_err(|error| not_taken(&error))?;
         let trace = Trace {

@@ -6,6 +6,7 @@
 //! | `devices` | which connected devices may take pieces |
 //! | `contract` | one contract: looks at the chain, steps the rules, has carried out what they want |
 //! | `orders` | carries out what the rules want: asks devices, sends calls, moves and makes pieces |
+//! | `reads` | which pieces are here because somebody reads them |
 //! | `words` | gathers the words of the group that pieces are proved, and gives this masternode's own |
 //!
 //! A contract is known here from when its owner uploads the list of its pieces, and its folder outlives a restart. What
@@ -14,6 +15,7 @@
 mod contract;
 mod devices;
 mod orders;
+mod reads;
 mod shelves;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
@@ -33,11 +35,12 @@ use quern_network::{Asker, Inquiry};
 use quern_primitives::ids::{ContractId, DeviceId, Digest, PieceIndex};
 use quern_shards::stored::PieceList;
 use quern_transfer::{Allowance, Config, Shelf, Shelved, SourceKind, Thing, Transfer};
+use reads::Reads;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex, OnceLock},
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc, watch};
 
@@ -52,10 +55,6 @@ const DEVICES_MOVING_MAX: u32 = 48;
 
 /// Holders from which one piece is fetched at a time.
 const HOLDERS_ASKED_MAX: usize = 6;
-
-/// Pieces that are brought here at a time to be read, and that are here for it.
-const READS_AT_A_TIME: usize = 4;
-const READ_PIECES_MAX: usize = 32;
 
 /// How long to wait before the chain is asked again after it did not answer.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -172,23 +171,6 @@ impl Line {
             }
         }
         done
-    }
-}
-
-/// Pieces that are brought here to be read.
-#[derive(Debug)]
-pub(crate) struct Reads {
-    permits: Arc<Semaphore>,
-    /// When each was read last.
-    read_at: Mutex<BTreeMap<(ContractId, PieceIndex), Instant>>,
-}
-
-impl Default for Reads {
-    fn default() -> Self {
-        Self {
-            permits: Arc::new(Semaphore::new(READS_AT_A_TIME)),
-            read_at: Mutex::default(),
-        }
     }
 }
 
@@ -458,7 +440,8 @@ impl Keepers {
         let shelves = self.shelves.clone();
         match blocking(move || shelves.read(contract, &entry, offset)).await? {
             Some(bytes) => {
-                known.is_read(piece);
+                let end = offset.saturating_add(bytes.len() as u64);
+                known.is_read(piece, end >= entry.bytes);
                 Ok(bytes)
             }
             None => Err(known.bring(entry)),

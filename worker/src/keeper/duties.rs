@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
 /// How often the chain is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -53,13 +53,15 @@ impl Duties {
     pub(crate) async fn run(self) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Answers are read and sent beside, so that a slow disk keeps nobody from looking.
+        let mut answering = BTreeMap::new();
         while !self.facts.is_closed() {
             looks.tick().await;
             let Some(chain) = self.chain.borrow().clone() else {
                 continue;
             };
             match tokio::time::timeout(LOOK_TIMEOUT, self.look(&chain)).await {
-                Ok(Ok(open)) => self.answer_all(&chain, open).await,
+                Ok(Ok(open)) => self.answer_all(&chain, open, &mut answering),
                 Ok(Err(error)) => tracing::debug!(%error, "the chain does not tell what is held"),
                 Err(_) => tracing::debug!("the chain takes too long to tell what is held"),
             }
@@ -99,59 +101,84 @@ impl Duties {
         Ok(open)
     }
 
-    async fn answer_all(&self, chain: &Chain, open: Vec<(Place, Holding, Challenge)>) {
-        let mut sent = Vec::new();
+    /// Begins to answer what is not being answered.
+    fn answer_all(
+        &self,
+        chain: &Chain,
+        open: Vec<(Place, Holding, Challenge)>,
+        answering: &mut BTreeMap<Place, JoinHandle<()>>,
+    ) {
+        answering.retain(|_, task| !task.is_finished());
         for (place, holding, challenge) in open {
-            if sent.len() >= ANSWERED_MAX {
+            if answering.len() >= ANSWERED_MAX {
                 break;
+            }
+            if answering.contains_key(&place) {
+                continue;
             }
             let (contract, piece) = (place.contract, place.piece);
             let Some(account) = &self.account else {
                 tracing::warn!(%contract, piece, due = challenge.due, "a piece is challenged on the chain, and this worker has no account to answer with; make one with `quern-worker claims account`, and send it some money for fees");
                 continue;
             };
-            let parts = self.send(chain, account, (&place, &holding, &challenge));
-            match parts.await {
-                Ok(parts) => sent.push((place, parts)),
+            let answering_it = Answering {
+                kept: self.kept.clone(),
+                chain: chain.clone(),
+                account: account.clone(),
+                place,
+            };
+            let task = tokio::spawn(answering_it.answer(holding, challenge));
+            answering.insert(place, task);
+        }
+    }
+}
+
+/// What answers a challenge.
+struct Answering {
+    kept: KeptPieces,
+    chain: Chain,
+    account: Account,
+    place: Place,
+}
+
+impl Answering {
+    async fn answer(self, holding: Holding, challenge: Challenge) {
+        let (contract, piece) = (self.place.contract, self.place.piece);
+        let mut sent = Vec::new();
+        if let Err(error) = self.send(&holding, &challenge, &mut sent).await {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(%contract, piece, due = challenge.due, %error, source, "a challenge is not answered");
+        }
+        let (all, mut settled) = (sent.len(), 0usize);
+        for part in sent {
+            match part.settled().await {
+                Ok(_) => settled = settled.saturating_add(1),
                 Err(error) => {
                     let source = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(%contract, piece, due = challenge.due, %error, source, "a challenge is not answered");
+                    tracing::warn!(%contract, piece, %error, source, "a part of an answer is in no block");
                 }
             }
         }
-        // All are on their way before any is waited for.
-        for (place, parts) in sent {
-            let (contract, piece) = (place.contract, place.piece);
-            let mut settled = 0;
-            for part in parts {
-                match part.settled().await {
-                    Ok(_) => settled += 1,
-                    Err(error) => {
-                        let source = std::error::Error::source(&error).map(ToString::to_string);
-                        tracing::warn!(%contract, piece, %error, source, "a part of an answer is in no block");
-                    }
-                }
-            }
-            tracing::info!(%contract, piece, parts = settled, "a challenge is answered");
+        if settled > 0 {
+            tracing::info!(%contract, piece, settled, all, "a challenge is answered");
         }
     }
 
     /// Sends the parts that are missing.
     async fn send(
         &self,
-        chain: &Chain,
-        account: &Account,
-        (place, holding, challenge): (&Place, &Holding, &Challenge),
-    ) -> Result<Vec<Sent>, AnswerError> {
+        holding: &Holding,
+        challenge: &Challenge,
+        sent: &mut Vec<Sent>,
+    ) -> Result<(), AnswerError> {
         let count = piece_chunks(holding.bytes).unwrap_or_default();
         let asked = drawn::chunks(&challenge.seed, count);
-        let mut sent = Vec::new();
         for part in 0..u8::try_from(drawn::parts(asked.len())).unwrap_or(u8::MAX) {
             let is_answered = challenge.answered & 1u8.checked_shl(part.into()).unwrap_or(0) != 0;
             let Some(chunks) = drawn::part(&asked, part).filter(|_| !is_answered) else {
                 continue;
             };
-            let (kept, name) = (self.kept.clone(), (place.contract, place.piece));
+            let (kept, name) = (self.kept.clone(), (self.place.contract, self.place.piece));
             let chunks = chunks.to_vec();
             let shown = tokio::task::spawn_blocking(move || kept.show(&name, &chunks)).await;
             let shown = shown.map_err(|_| AnswerError::Ended)??;
@@ -159,12 +186,11 @@ impl Duties {
                 part,
                 chunks: shown.try_into().map_err(|_| AnswerError::Ended)?,
             };
-            let place = *place;
-            let call = CustodyCall::Answer { place, answer };
-            let call = Call::Custody(Box::new(call));
-            sent.push(chain.send(account, &call).await?);
+            let place = self.place;
+            let call = Call::Custody(Box::new(CustodyCall::Answer { place, answer }));
+            sent.push(self.chain.send(&self.account, &call).await?);
         }
-        Ok(sent)
+        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
 //! One contract: looks at the chain, steps the rules, and has carried out what they want.
 
 use super::{
-    Line, READ_PIECES_MAX, Reads, Shelves,
+    Line, Shelves,
     devices::Devices,
     orders::{self, Context},
+    reads::{Begun, Name, Reads},
     thing_of,
 };
 use crate::{daemon::Shared, locks::lock};
@@ -42,9 +43,6 @@ const LOOKS_A_PERIOD: u64 = 100;
 /// The length of a block's slot.
 const BLOCK_MS: u64 = 2_000;
 
-/// So long a piece that was brought here to be read stays after it was read last.
-const READ_FOR: Duration = Duration::from_secs(600);
-
 /// How it stands, as of the last look.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Status {
@@ -69,8 +67,6 @@ pub(super) struct Known {
     context: Arc<Context>,
     events: mpsc::Sender<Event>,
     status: watch::Receiver<Status>,
-    /// Pieces that are being brought here to be read.
-    bringing: Mutex<BTreeSet<PieceIndex>>,
 }
 
 impl Known {
@@ -90,48 +86,46 @@ impl Known {
 
     /// Begins to bring a piece here that somebody wants to read, and says what to wait for.
     pub(super) fn bring(self: &Arc<Self>, entry: PieceEntry) -> StorageError {
-        let piece = entry.piece;
-        let mut bringing = lock(&self.bringing);
-        if bringing.contains(&piece) {
-            return StorageError::Coming;
-        }
-        let from = self.context.holders_here(piece);
+        let from = self.context.holders_here(entry.piece);
         if from.is_empty() || thing_of(&entry).is_none() {
             return StorageError::NobodyHasIt;
         }
-        let reads = self.context.reads.clone();
-        let mut read_at = lock(&reads.read_at);
+        let name = (self.context.contract, entry.piece);
         // What is brought to be read takes neither the disk nor the line from what is to be kept.
-        let Ok(permit) = reads.permits.clone().try_acquire_owned() else {
+        let Some(begun) = self.context.reads.begin(name, Instant::now()) else {
             return StorageError::Coming;
         };
-        if read_at.len() >= READ_PIECES_MAX {
-            return StorageError::Coming;
-        }
-        read_at.insert((self.context.contract, piece), Instant::now());
-        drop(read_at);
-        bringing.insert(piece);
-        let known = Arc::clone(self);
-        tokio::spawn(async move {
-            orders::fetch_to_read(&known.context, entry, &from).await;
-            known.is_read(piece);
-            lock(&known.bringing).remove(&piece);
-            drop(permit);
-        });
+        tokio::spawn(bring(self.context.clone(), entry, from, begun));
         StorageError::Coming
     }
 
-    /// A piece that was brought here to be read is read.
-    pub(super) fn is_read(&self, piece: PieceIndex) {
-        let mut read_at = lock(&self.context.reads.read_at);
-        if let Some(at) = read_at.get_mut(&(self.context.contract, piece)) {
-            *at = Instant::now();
-        }
+    /// A piece was read, maybe to its end.
+    pub(super) fn is_read(&self, piece: PieceIndex, to_its_end: bool) {
+        let name = (self.context.contract, piece);
+        self.context.reads.is_read(name, to_its_end, Instant::now());
     }
 
     /// This masternode's word that these have proved their pieces.
     pub(super) async fn certify(self: &Arc<Self>, proved: Proved) -> Result<Vec<u8>, StorageError> {
         super::words::certify(&self.context, proved).await
+    }
+}
+
+/// Brings a piece here to be read.
+async fn bring(context: Arc<Context>, entry: PieceEntry, from: Vec<DeviceId>, begun: Begun) {
+    let Begun { permit, instead_of } = begun;
+    if let Some(name) = instead_of {
+        erase_read(&context.shelves, name);
+    }
+    let is_here = orders::fetch_to_read(&context, entry, &from).await;
+    let name = (context.contract, entry.piece);
+    context.reads.ended(name, is_here, Instant::now());
+    drop(permit);
+}
+
+fn erase_read(shelves: &Shelves, (contract, piece): Name) {
+    if let Err(error) = shelves.erase_read(contract, piece) {
+        tracing::warn!(%contract, piece, %error, "a piece that was read cannot be erased");
     }
 }
 
@@ -182,7 +176,6 @@ pub(super) fn start(parts: Parts, contract: ContractId, place: u8, list: PieceLi
         context,
         events,
         status: told,
-        bringing: Mutex::default(),
     })
 }
 
@@ -276,15 +269,9 @@ impl Task {
 
     /// Erases what was brought here to be read, and is not read any more.
     fn erase_read(&self) {
-        let context = &self.context;
-        let mut read_at = lock(&context.reads.read_at);
-        let over = read_at.extract_if(.., |(contract, _), at| {
-            *contract == context.contract && at.elapsed() > READ_FOR
-        });
-        for ((_, piece), _) in over {
-            if let Err(error) = context.shelves.erase_read(context.contract, piece) {
-                tracing::warn!(contract = %context.contract, piece, %error, "a piece that was read cannot be erased");
-            }
+        let reads = &self.context.reads;
+        for name in reads.over(self.context.contract, Instant::now()) {
+            erase_read(&self.context.shelves, name);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Carries out what the rules want. Whatever goes wrong is an outcome, and is tried again as the rules say.
 
 use super::{
-    HOLDERS_ASKED_MAX, Line, Reads, Shelves, contract::LastSeen, devices::Devices, thing_of, words,
+    HOLDERS_ASKED_MAX, Line, Shelves, contract::LastSeen, devices::Devices, reads::Reads, thing_of,
+    words,
 };
 use crate::{daemon::Shared, locks::lock};
 use quern_custody_rules::{drawn, proof};
@@ -447,20 +448,25 @@ pub(super) async fn fetch(context: &Context, piece: PieceIndex, from: &[DeviceId
     keep(context, entry).await
 }
 
-/// Brings a piece here to be read, beside those that are to be here.
-pub(super) async fn fetch_to_read(context: &Context, entry: PieceEntry, from: &[DeviceId]) {
+/// Brings a piece here to be read, beside those that are to be here. Returns whether it is.
+pub(super) async fn fetch_to_read(context: &Context, entry: PieceEntry, from: &[DeviceId]) -> bool {
     let (contract, piece) = (context.contract, entry.piece);
     let (Some(thing), Ok(into)) = (
         thing_of(&entry),
         context.shelves.place_to_read(contract, piece),
     ) else {
-        return;
+        return false;
     };
     let fetched = context.line.transfer.fetch(thing, &into, None);
     let fetched = timeout(BRING_TIMEOUT, fetched);
     let from = from.get(..HOLDERS_ASKED_MAX).unwrap_or(from);
-    if let Ok(Err(error)) = context.line.with(from, fetched).await {
-        tracing::info!(%contract, piece, %error, "a piece cannot be brought here to be read");
+    match context.line.with(from, fetched).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::info!(%contract, piece, %error, "a piece cannot be brought here to be read");
+            false
+        }
+        Err(_) => false,
     }
 }
 

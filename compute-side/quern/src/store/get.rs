@@ -7,6 +7,8 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::Args;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use indicatif::ProgressBar;
 use quern_owner::{
     archive::Existing,
     store::{Keepers, KeepersError, StoreFolder, restore},
@@ -18,6 +20,9 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+/// Stripes of which pieces are fetched at a time: a masternode brings each from a device first, which takes it a while.
+const STRIPES_AT_A_TIME: usize = 8;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct GetArgs {
@@ -103,7 +108,17 @@ pub(crate) async fn get(context: &Context, args: &GetArgs) -> anyhow::Result<()>
     })
 }
 
-/// Fetches of each stripe as many pieces as there are shards, those first that need no mending.
+/// What pieces are fetched with.
+struct Fetching<'a> {
+    keepers: &'a Keepers,
+    store: &'a StoreFolder,
+    list: &'a PieceList,
+    /// Where they go.
+    folder: &'a Path,
+    bar: ProgressBar,
+}
+
+/// Fetches of each stripe as many pieces as there are shards. Returns how many came.
 async fn fetch(
     keepers: &Keepers,
     store: &StoreFolder,
@@ -117,28 +132,49 @@ async fn fetch(
         .filter_map(|shard| plan.piece_bytes(plan.piece_of(shard)))
         .sum();
     bar.set_length(needed);
+    let fetching = Fetching {
+        keepers,
+        store,
+        list,
+        folder,
+        bar,
+    };
+    let stripes = (0..plan.stripes()).map(|stripe| fetching.stripe(stripe));
+    let mut coming = stream::iter(stripes).buffer_unordered(STRIPES_AT_A_TIME);
     let mut fetched = 0u32;
-    for stripe in 0..plan.stripes() {
+    while let Some(pieces) = coming.try_next().await? {
+        fetched = fetched.saturating_add(pieces);
+    }
+    drop(coming);
+    fetching.bar.finish_and_clear();
+    Ok(fetched)
+}
+
+impl Fetching<'_> {
+    /// Fetches as many pieces of a stripe as it has shards, those first that need no mending. Returns how many came.
+    async fn stripe(&self, stripe: u32) -> anyhow::Result<u32> {
+        let plan = self.list.plan();
         let wanted = plan.shards_of(stripe).len();
-        let (mut here, mut why) = (0, Vec::new());
+        let (mut here, mut fetched, mut why) = (0, 0u32, Vec::new());
         for piece in plan.pieces_of(stripe) {
             if here == wanted {
                 break;
             }
-            let Some(entry) = list.entries().get(piece as usize) else {
+            let Some(entry) = self.list.entries().get(piece as usize) else {
                 continue;
             };
-            let into = folder.join(piece.to_string());
-            let own = store.piece(piece);
+            let into = self.folder.join(piece.to_string());
+            let own = self.store.piece(piece);
             if own.is_file() && !into.is_file() {
                 fs::copy(&own, &into).with_context(|| format!("cannot copy {}", own.display()))?;
             }
             if into.is_file() {
-                bar.inc(entry.bytes);
+                self.bar.inc(entry.bytes);
                 here += 1;
                 continue;
             }
-            match keepers.read(entry, &into, |bytes| bar.inc(bytes)).await {
+            let read = self.keepers.read(entry, &into, |bytes| self.bar.inc(bytes));
+            match read.await {
                 Ok(()) => {
                     fetched = fetched.saturating_add(1);
                     here += 1;
@@ -155,7 +191,6 @@ async fn fetch(
             "of stripe {stripe} only {here} of {wanted} pieces can be had now; what was fetched stays, run the command again later ({})",
             why.join("; ")
         );
+        Ok(fetched)
     }
-    bar.finish_and_clear();
-    Ok(fetched)
 }
