@@ -50,3 +50,12 @@ pub(crate) enum About {
     /// That a job cannot go on.
     End,
 }
+
+use quern_jobs_api::GroupError;
+use quern_primitives::JobId;
+
+/// What other members are told where something of a job cannot be read; why, the operator is.
+fn not_read(job: JobId, error: &(dyn std::error::Error + 'static)) -> GroupError {
+    tracing::warn!(%job, error, "cannot read a job's files");
+    GroupError::Storage
+}
