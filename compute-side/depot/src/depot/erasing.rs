@@ -1,6 +1,6 @@
 //! Erasing: single things, those of a job, what must not be there any more, and what is left of uploads.
 
-use super::{Depot, Inner};
+use super::Depot;
 use crate::{BucketError, Name, StoreError, store::Below};
 use futures::TryStreamExt as _;
 use quern_primitives::{JobId, TaskIndex};
