@@ -7,5 +7,6 @@ mod full_disk;
 mod own;
 mod proxy;
 mod server;
+mod target;
 mod troubles;
 mod world;
