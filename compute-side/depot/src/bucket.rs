@@ -5,7 +5,8 @@
 //! | --- | --- |
 //! | `errors` | what a bucket did not do |
 //! | `line` | HTTP, and a limit on all that comes back |
-//! | `pieces` | a part as it is uploaded, hashed on the way |
+//! | `pieces` | a file as it is uploaded, hashed on the way |
+//! | `sending` | a file that becomes an object: whole, or not at all |
 //! | `tls` | connections, and whom to believe that they are the server |
 //! | `uploads` | which uploads were begun and not ended, which `object_store` does not ask |
 //!
@@ -17,11 +18,15 @@
 mod errors;
 mod line;
 mod pieces;
+mod sending;
 mod tls;
 mod uploads;
 
 pub use errors::{Asked, BucketError};
 pub(crate) use line::{Line, content_range, may_pass};
+pub(crate) use pieces::Pieces;
+pub(crate) use sending::{SendError, Sending, abort};
+pub(crate) use tls::Dial;
 pub use tls::{Roots, RootsError};
 pub use uploads::{UPLOADS_MAX, Upload, UploadsError, read_uploads};
 
@@ -37,13 +42,13 @@ use futures::{
     stream::{self, BoxStream},
 };
 use object_store::{
-    Attribute, Attributes, BackoffConfig, Error, GetOptions, GetRange, MultipartId, ObjectMeta,
-    ObjectStore as _, ObjectStoreExt as _, PutMultipartOptions, PutOptions, RetryConfig,
+    BackoffConfig, Error, GetOptions, GetRange, ObjectMeta, ObjectStore as _, ObjectStoreExt as _,
+    RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
-    multipart::{MultipartStore as _, PartId},
+    multipart::MultipartStore as _,
     path::Path as ObjectPath,
 };
-use pieces::Pieces;
+use sending::not_there;
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -51,16 +56,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tracing::{debug, warn};
+use tracing::warn;
 
 /// Bytes of each part of an upload but the last one.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// Objects below a depot's prefix, at most. A list with more is no list of a depot.
 pub const OBJECTS_MAX: u64 = 64 * 1024 * 1024;
-
-/// Under which name an object's chunk root is beside it.
-const ROOT: &str = "quern-root";
 
 /// How long a bucket that fails is asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,39 +102,7 @@ impl Bucket {
     /// The bucket. Nothing is asked of it yet.
     pub(crate) fn new(config: BucketConfig) -> Result<Self, BucketError> {
         let line = Line::new(config.roots.clone());
-        let Patience {
-            retries,
-            first_wait,
-            longest_wait,
-            until,
-        } = config.patience;
-        let retry = RetryConfig {
-            backoff: BackoffConfig {
-                init_backoff: first_wait,
-                max_backoff: longest_wait,
-                base: 2.,
-            },
-            max_retries: retries,
-            retry_timeout: until,
-        };
-        let mut builder = AmazonS3Builder::new()
-            .with_endpoint(&config.address.endpoint)
-            .with_bucket_name(&config.address.bucket)
-            .with_region(&config.region)
-            .with_access_key_id(config.keys.id.as_str())
-            .with_secret_access_key(config.keys.secret.as_str())
-            .with_virtual_hosted_style_request(false)
-            .with_allow_http(config.address.is_plain)
-            // An answer that names a key nobody asked to erase makes the client of object_store panic.
-            .with_disable_bulk_delete(true)
-            .with_retry(retry)
-            .with_http_connector(line.clone());
-        if let Some(session) = &config.keys.session {
-            builder = builder.with_token(session.as_str());
-        }
-        let store = builder
-            .build()
-            .map_err(|error| BucketError::Settings(error.into()))?;
+        let store = client(&config, &line).map_err(|error| BucketError::Settings(error.into()))?;
         Ok(Self {
             store,
             line,
@@ -148,103 +118,6 @@ impl Bucket {
     fn failed(&self, asked: Asked) -> impl FnOnce(Error) -> StoreError {
         let address = self.config.address.clone();
         move |error| failed(&address, asked, error).into()
-    }
-
-    /// Uploads a part that fits into one request.
-    async fn put(&self, name: &Name, part: &Path, content: &Content) -> Result<(), StoreError> {
-        let mut pieces = Pieces::open(part).await?;
-        let piece = pieces.next().await?;
-        if pieces.next().await?.is_empty() && pieces.finish() == *content {
-            let options = PutOptions {
-                attributes: beside(content),
-                ..PutOptions::default()
-            };
-            let path = self.path(name);
-            let put = self.store.put_opts(&path, piece.into(), options).await;
-            return put.map(drop).map_err(self.failed(Asked::Keep));
-        }
-        Err(StoreError::Changed { name: *name })
-    }
-
-    /// Uploads a part in several requests.
-    async fn put_in_parts(
-        &self,
-        name: &Name,
-        part: &Path,
-        content: &Content,
-    ) -> Result<(), StoreError> {
-        let path = self.path(name);
-        let options = PutMultipartOptions {
-            attributes: beside(content),
-            ..PutMultipartOptions::default()
-        };
-        let begun = self.store.create_multipart_opts(&path, options);
-        let upload = begun.await.map_err(self.failed(Asked::Keep))?;
-        let done = match self.put_parts(&path, &upload, part).await {
-            Err(error) => Err(error),
-            Ok((_, found)) if found != *content => Err(StoreError::Changed { name: *name }),
-            Ok((parts, _)) => self.complete(name, &upload, parts, content).await,
-        };
-        if done.is_err() {
-            let aborted = self.store.abort_multipart(&path, &upload).await;
-            if let Err(error) = aborted.or_else(not_there) {
-                debug!(%name, %error, "an upload that broke off is not aborted yet");
-            }
-        }
-        done
-    }
-
-    async fn put_parts(
-        &self,
-        path: &ObjectPath,
-        upload: &MultipartId,
-        part: &Path,
-    ) -> Result<(Vec<PartId>, Content), StoreError> {
-        let mut pieces = Pieces::open(part).await?;
-        let mut parts = Vec::new();
-        loop {
-            let piece = pieces.next().await?;
-            if piece.is_empty() {
-                return Ok((parts, pieces.finish()));
-            }
-            let put = self.store.put_part(path, upload, parts.len(), piece.into());
-            parts.push(put.await.map_err(self.failed(Asked::Keep))?);
-        }
-    }
-
-    /// Completes an upload. What counts is that the object is there; the answer may have been lost.
-    async fn complete(
-        &self,
-        name: &Name,
-        upload: &MultipartId,
-        parts: Vec<PartId>,
-        content: &Content,
-    ) -> Result<(), StoreError> {
-        let path = self.path(name);
-        let completed = self.store.complete_multipart(&path, upload, parts).await;
-        let is_there = self.is_there(&path, content).await;
-        match (completed, is_there) {
-            (_, Ok(true)) => Ok(()),
-            (Err(error), _) | (Ok(_), Err(error)) => Err(self.failed(Asked::Keep)(error)),
-            (Ok(_), Ok(false)) => Err(BucketError::Other { name: *name }.into()),
-        }
-    }
-
-    /// Whether an object of that length is there, with that root beside it.
-    async fn is_there(&self, path: &ObjectPath, content: &Content) -> Result<bool, Error> {
-        let options = GetOptions {
-            head: true,
-            ..GetOptions::default()
-        };
-        match self.store.get_opts(path, options).await {
-            Err(Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
-            Ok(found) => {
-                let root = found.attributes.get(&Attribute::Metadata(ROOT.into()));
-                let is_root = root.is_some_and(|root| **root == hex::encode(content.root.0));
-                Ok(found.meta.size == content.bytes && is_root)
-            }
-        }
     }
 
     fn uploading(&self) -> MutexGuard<'_, BTreeMap<Name, usize>> {
@@ -279,14 +152,59 @@ impl Bucket {
     }
 }
 
+/// What asks a bucket.
+pub(crate) fn client(config: &BucketConfig, line: &Line) -> Result<AmazonS3, Error> {
+    let Patience {
+        retries,
+        first_wait,
+        longest_wait,
+        until,
+    } = config.patience;
+    let retry = RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: first_wait,
+            max_backoff: longest_wait,
+            base: 2.,
+        },
+        max_retries: retries,
+        retry_timeout: until,
+    };
+    let mut builder = AmazonS3Builder::new()
+        .with_endpoint(&config.address.endpoint)
+        .with_bucket_name(&config.address.bucket)
+        .with_region(&config.region)
+        .with_access_key_id(config.keys.id.as_str())
+        .with_secret_access_key(config.keys.secret.as_str())
+        .with_virtual_hosted_style_request(false)
+        .with_allow_http(config.address.is_plain)
+        // An answer that names a key nobody asked to erase makes the client of object_store panic.
+        .with_disable_bulk_delete(true)
+        .with_retry(retry)
+        .with_http_connector(line.clone());
+    if let Some(session) = &config.keys.session {
+        builder = builder.with_token(session.as_str());
+    }
+    builder.build()
+}
+
 #[async_trait]
 impl Store for Bucket {
     async fn keep(&self, name: &Name, part: &Path, content: &Content) -> Result<(), StoreError> {
         let _uploading = self.begin(*name);
-        match content.bytes <= PART_BYTES as u64 {
-            true => self.put(name, part, content).await,
-            false => self.put_in_parts(name, part, content).await,
-        }
+        let sending = Sending {
+            store: &self.store,
+            path: &self.path(name),
+            file: part,
+            content,
+            part_bytes: PART_BYTES,
+        };
+        let sent = sending.send(&mut |_| {}).await;
+        sent.map_err(|error| match error {
+            SendError::Disk(error) => error.into(),
+            SendError::Changed => StoreError::Changed { name: *name },
+            SendError::Other => BucketError::Other { name: *name }.into(),
+            SendError::Client(error) => self.failed(Asked::Keep)(error),
+        })
     }
 
     async fn head(&self, name: &Name) -> Result<Option<u64>, StoreError> {
@@ -402,20 +320,4 @@ impl Drop for Uploading {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it is held.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What is put beside an object.
-fn beside(content: &Content) -> Attributes {
-    let root = hex::encode(content.root.0);
-    [(Attribute::Metadata(ROOT.into()), root)]
-        .into_iter()
-        .collect()
-}
-
-/// What is not there need not be erased.
-fn not_there(error: Error) -> Result<(), Error> {
-    match error {
-        Error::NotFound { .. } => Ok(()),
-        error => Err(error),
-    }
 }

@@ -1,10 +1,13 @@
-//! How a depot is set up: `[depot]` of a settings file, and keys from a file or the environment.
+//! How a depot is set up: `[depot]` of a settings file, and keys from a file or the environment. And how an owner's own
+//! buckets are asked.
 
+mod access;
 mod address;
 mod keys;
 
-pub(crate) use address::is_this_machine;
+pub use access::{Access, AccessError};
 pub use address::{Address, AddressError};
+pub(crate) use address::{is_bucket, is_this_machine};
 pub use keys::{Keys, KeysError};
 
 use crate::bucket::{Patience, Roots, RootsError};
@@ -172,15 +175,18 @@ fn check_room(most_bytes: u64, parts_most_bytes: u64) -> Result<(), ConfigError>
 }
 
 fn checked(region: String) -> Result<String, ConfigError> {
-    let is_region = !region.is_empty()
-        && region.len() <= REGION_BYTES_MAX
-        && region
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    match is_region {
+    match is_region(&region) {
         true => Ok(region),
         false => Err(ConfigError::Region { region }),
     }
+}
+
+fn is_region(region: &str) -> bool {
+    !region.is_empty()
+        && region.len() <= REGION_BYTES_MAX
+        && region
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! | `store` | what a folder and a bucket have in common |
 //! | `folder`, `bucket` | whole things in either |
 //! | `config` | settings, addresses, keys |
-//! | `own` | what an owner has elsewhere: a URL, or a bucket of its own |
+//! | `own` | what an owner has elsewhere: a URL, or a bucket of its own, to be read or written |
 //!
 //! A thing comes in pieces, in order, into a file that has no name yet ([`Depot::append`]); an upload that breaks goes
 //! on from that file's length, also after a restart. When somebody knows what it has to be it is held to that, and gets
@@ -48,7 +48,8 @@ pub use bucket::{
     UploadsError, read_uploads,
 };
 pub use config::{
-    Address, AddressError, BucketConfig, Config, ConfigError, Keys, KeysError, Settings,
+    Access, AccessError, Address, AddressError, BucketConfig, Config, ConfigError, Keys, KeysError,
+    Settings,
 };
 pub use content::Content;
 pub use depot::{
@@ -57,5 +58,8 @@ pub use depot::{
 };
 pub use disk::DiskError;
 pub use name::{ITEM_BYTES_MAX, Item, Name};
-pub use own::{Place, PlaceError, Source, SourceError};
+pub use own::{
+    Elsewhere, ElsewhereError, OBJECT_BYTES_MAX, Object, ObjectName, ObjectNameError, OpenError,
+    PUT_BYTES_MAX, Place, PlaceError, Source, SourceError, Target, TargetError,
+};
 pub use store::StoreError;

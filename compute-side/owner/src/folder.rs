@@ -9,6 +9,7 @@
 //! | `shards/N` | the sealed shards; removed when the coordinator has them |
 //! | `shards.kept` | says, by being there, that they are not removed |
 //! | `results/N` | the results that are here, opened, until the output is whole |
+//! | `assembled` | the whole output, until it is where it goes elsewhere |
 //! | `replaced/N` | accepted results that were found to be wrong, where others are in their place |
 //! | `wrong-at-most` | how likely a wrong and final answer may be, and how many accounts were assumed to collude, if the owner said so |
 //! | `group` | the job's masternodes, as the chain last named them |
@@ -43,6 +44,9 @@ const SHARDS: &str = "shards";
 
 /// The folder of results.
 const RESULTS: &str = "results";
+
+/// The file with the whole output.
+const ASSEMBLED: &str = "assembled";
 
 /// The folder of results in whose place others are.
 const REPLACED: &str = "replaced";
@@ -160,6 +164,16 @@ impl JobFolder {
     /// Where the results are that are here.
     pub fn results(&self) -> PathBuf {
         self.path().join(RESULTS)
+    }
+
+    /// Where the whole output is on its way elsewhere.
+    pub fn assembled(&self) -> PathBuf {
+        self.path().join(ASSEMBLED)
+    }
+
+    /// Removes the whole output from here, once it is elsewhere.
+    pub fn drop_assembled(&self) -> Result<(), FolderError> {
+        self.folder.remove_file(ASSEMBLED)
     }
 
     /// The result of a task, if it is here: opened and checked.

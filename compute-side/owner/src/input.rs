@@ -5,7 +5,7 @@
 //! shards depends on how many threads there are. What they read is held to what the file was when it was
 //! cut: an input that changes in between makes no job.
 
-use quern_primitives::TaskIndex;
+use quern_primitives::{TaskIndex, limits};
 use quern_shards::cut::{CutError, CutPlan, Split};
 use std::{
     fs::{File, Metadata},
@@ -34,6 +34,23 @@ pub enum Input {
     },
     /// Files that are shards already, in task order.
     Prepared(Vec<PathBuf>),
+}
+
+impl Input {
+    /// The most bytes that an input may have that is cut so; none of files that are shards already.
+    pub fn bytes_max(&self) -> Option<u64> {
+        match self {
+            Self::Prepared(_) => None,
+            Self::File {
+                split: Split::None, ..
+            } => Some(limits::SHARD_BYTES_MAX.into()),
+            Self::File { shard_bytes, .. } => {
+                let shards = u64::from(limits::TASKS_PER_JOB_MAX);
+                let shard_bytes = (*shard_bytes).clamp(1, limits::SHARD_BYTES_MAX);
+                Some(shards.saturating_mul(shard_bytes.into()))
+            }
+        }
+    }
 }
 
 /// Why an input does not become shards.

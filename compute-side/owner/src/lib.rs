@@ -12,6 +12,8 @@
 //! computed while shards are uploaded, and results fetched while tasks are computed. Where a settled task is
 //! computed again and another answer comes out, [`correct()`] puts that in the place of the accepted one.
 //!
+//! An input that is elsewhere, at a URL or in a bucket of the owner's, is fetched into a file first ([`fetch_input`]).
+//!
 //! A folder becomes an input by the [`archive`] module, which also restores one. What strangers keep of a folder the
 //! [`store`] module makes, and makes a folder of again.
 //!
@@ -22,6 +24,7 @@ pub mod archive;
 mod collect;
 mod coordinator;
 mod correct;
+mod fetched;
 mod folder;
 mod input;
 mod log;
@@ -38,6 +41,7 @@ mod verify;
 pub use collect::{CollectError, CollectProgress, Collector, collect};
 pub use coordinator::{ApiFailure, Coordinator, CoordinatorError, UploadProgress};
 pub use correct::{CorrectError, Corrected, Corrections, NotBelieved, Outcome, Refused, correct};
+pub use fetched::{FetchInputError, FetchedInput, fetch_input};
 pub use folder::{AcceptedWrong, FolderError, JobFolder};
 pub use input::{CutInput, Input, InputError, ShardReader, cores};
 pub use log::{FetchLogError, LogPart, fetch_copied_log, fetch_log};

@@ -16,6 +16,15 @@ pub(crate) struct PrivateFolder {
 }
 
 impl PrivateFolder {
+    /// The folder at this path, made if it is not there.
+    pub(crate) fn made(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self {
+            path: path.to_owned(),
+        };
+        folder.make_folder("")?;
+        Ok(folder)
+    }
+
     /// The folder of that name below `parent`, if it is whole: if it has that file.
     pub(crate) fn find(parent: &Path, name: [u8; 32], file: &str) -> Result<Self, PathBuf> {
         let path = parent.join(hex::encode(name));

@@ -245,6 +245,11 @@ impl Context {
         Ok(path)
     }
 
+    /// Where inputs that are elsewhere are fetched into.
+    pub(crate) fn inputs(&self) -> PathBuf {
+        self.home.join("inputs")
+    }
+
     /// The folder with the folders of what is stored, made if it is not there.
     pub(crate) fn stores(&self) -> Result<PathBuf, ContextError> {
         let path = self.home.join("stores");

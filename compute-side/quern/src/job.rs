@@ -4,6 +4,7 @@ mod batches;
 mod confidence;
 mod corrections;
 mod download;
+mod elsewhere;
 mod ending;
 mod follow;
 mod impasse;

@@ -200,6 +200,10 @@ macro_rules! hands_on {
                 &self,
                 request: S3Request<CreateMultipartUploadInput>,
             ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+                // s3s-fs begins uploads to buckets that are not there; S3 does not.
+                if request.input.bucket != BUCKET {
+                    return Err(s3s::s3_error!(NoSuchBucket));
+                }
                 let key = request.input.key.clone();
                 let answer = self.files.create_multipart_upload(request).await?;
                 let id = answer.output.upload_id.clone().unwrap();

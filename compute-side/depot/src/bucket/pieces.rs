@@ -1,8 +1,7 @@
-//! A part as it is uploaded.
+//! A file as it is uploaded.
 
 use crate::{
     Content,
-    bucket::PART_BYTES,
     content::Hasher,
     disk::{DiskError, blocking},
 };
@@ -14,15 +13,16 @@ use std::{
     sync::Arc,
 };
 
-/// The pieces of a part, as they are uploaded, and what they are together.
-pub(super) struct Pieces {
+/// The pieces of a file, as they are uploaded, and what they are together.
+pub(crate) struct Pieces {
     file: Arc<File>,
     path: PathBuf,
+    piece_bytes: usize,
     hasher: Hasher,
 }
 
 impl Pieces {
-    pub(super) async fn open(part: &Path) -> Result<Self, DiskError> {
+    pub(crate) async fn open(part: &Path, piece_bytes: usize) -> Result<Self, DiskError> {
         let path = part.to_owned();
         let opened = path.clone();
         let file = blocking(&path, move || {
@@ -32,17 +32,18 @@ impl Pieces {
         Ok(Self {
             file: Arc::new(file),
             path,
+            piece_bytes,
             hasher: Hasher::default(),
         })
     }
 
     /// The next piece; of no bytes at the end.
-    pub(super) async fn next(&mut self) -> Result<Bytes, DiskError> {
-        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+    pub(crate) async fn next(&mut self) -> Result<Bytes, DiskError> {
+        let (file, path, most) = (Arc::clone(&self.file), self.path.clone(), self.piece_bytes);
         let mut hasher = std::mem::take(&mut self.hasher);
         let (piece, hasher) = blocking(&self.path, move || {
-            let mut piece = Vec::with_capacity(PART_BYTES);
-            let read = (&*file).take(PART_BYTES as u64).read_to_end(&mut piece);
+            let mut piece = Vec::with_capacity(most);
+            let read = (&*file).take(most as u64).read_to_end(&mut piece);
             read.map_err(DiskError::of(&path))?;
             hasher.update(&piece);
             Ok((Bytes::from(piece), hasher))
@@ -53,7 +54,7 @@ impl Pieces {
     }
 
     /// What the pieces were together.
-    pub(super) fn finish(self) -> Content {
+    pub(crate) fn finish(self) -> Content {
         self.hasher.finish()
     }
 }

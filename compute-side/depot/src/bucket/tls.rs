@@ -98,10 +98,19 @@ impl Roots {
         }
     }
 
+    /// Nobody's: what is asked is on this machine, over http.
+    pub fn nobody() -> Result<Self, RootsError> {
+        Self::trusting(RootCertStore::empty())
+    }
+
     fn of(roots: RootCertStore) -> Result<Self, RootsError> {
-        if roots.is_empty() {
-            return Err(RootsError::None);
+        match roots.is_empty() {
+            true => Err(RootsError::None),
+            false => Self::trusting(roots),
         }
+    }
+
+    fn trusting(roots: RootCertStore) -> Result<Self, RootsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -129,7 +129,8 @@ pub(crate) fn is_this_machine(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
-fn is_bucket(bucket: &str) -> bool {
+/// Whether a bucket may be called so.
+pub(crate) fn is_bucket(bucket: &str) -> bool {
     let is_end = |byte: Option<u8>| byte.is_some_and(|it| it.is_ascii_alphanumeric());
     (3..=63).contains(&bucket.len())
         && bucket

@@ -114,10 +114,14 @@ impl Keys {
 
     /// Of the environment.
     pub fn of_environment() -> Result<Self, KeysError> {
-        let key = |which: &str| {
-            let value = env::var(which.to_ascii_uppercase()).ok()?;
-            Some(Zeroizing::new(value))
-        };
+        Self::of_variables(|name| env::var(name).ok())
+    }
+
+    /// Of variables, by their names.
+    pub(crate) fn of_variables(
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, KeysError> {
+        let key = |which: &str| variable(&which.to_ascii_uppercase()).map(Zeroizing::new);
         Self::checked(key(ID), key(SECRET), key(SESSION))
     }
 

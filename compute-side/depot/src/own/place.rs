@@ -1,20 +1,26 @@
 //! Where something of an owner's is.
 
-use crate::config::{Address, Keys, is_this_machine};
+use crate::{
+    bucket::{Roots, RootsError},
+    config::{Keys, is_this_machine},
+    own::Object,
+};
 use http::{Method, Uri};
 use object_store::{
     aws::{AwsAuthorizer, AwsCredential},
     client::{HttpRequest, HttpRequestBody},
 };
 use std::{fmt, str::FromStr, sync::Arc};
+use zeroize::Zeroizing;
 
 /// Bytes of a URL, at most.
 const URL_BYTES_MAX: usize = 8 * 1024;
 
 /// Where something is, and what it is asked with.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Place(Arc<Way>);
 
+#[derive(PartialEq, Eq)]
 struct Way {
     uri: Uri,
     signed: Option<(Keys, String)>,
@@ -34,29 +40,30 @@ pub enum PlaceError {
     /// Everybody on the way could read and change what comes.
     #[error("http is taken to this machine itself alone, as 127.0.0.1 or [::1]; use https")]
     Plain,
-    /// It names a bucket and nothing in it.
-    #[error("{address} is a bucket; name what is meant in it")]
-    Bucket {
-        /// What it names.
-        address: Box<Address>,
-    },
 }
 
 impl Place {
-    /// An object of an owner's bucket: an address whose prefix is the object's key.
-    ///
-    /// # Errors
-    ///
-    /// If it has no prefix.
-    pub fn of_object(address: Address, keys: Keys, region: &str) -> Result<Self, PlaceError> {
-        let has_key = address.prefix.is_some();
-        match address.to_string().parse() {
-            Ok(uri) if has_key => Ok(Self::of(uri, Some((keys, region.to_owned())))),
-            Ok(_) => Err(PlaceError::Bucket {
-                address: Box::new(address),
-            }),
-            Err(_) => Err(PlaceError::Form),
+    /// An object of an owner's bucket.
+    pub fn of_object(object: &Object) -> Self {
+        let (keys, region) = (object.bucket.keys.clone(), object.bucket.region.clone());
+        Self::of(object.uri.clone(), Some((keys, region)))
+    }
+
+    /// All of it, with what may open it: to tell one place from another, and to be shown to nobody.
+    pub fn exact(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.uri.to_string())
+    }
+
+    /// Whom to believe that they are its server: where it is this machine, nobody has to be.
+    pub(crate) fn roots(&self) -> Result<Roots, RootsError> {
+        match self.0.uri.scheme_str() {
+            Some("http") => Roots::nobody(),
+            _ => Roots::of_machine(),
         }
+    }
+
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.0.uri
     }
 
     fn of(uri: Uri, signed: Option<(Keys, String)>) -> Self {
@@ -144,6 +151,18 @@ impl fmt::Debug for Place {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::{BucketConfig, Patience};
+
+    fn object(address: &str, key: &str) -> Place {
+        let bucket = BucketConfig {
+            address: address.parse().unwrap(),
+            region: "r".to_owned(),
+            keys: Keys::new("a", "b", None).unwrap(),
+            roots: Roots::nobody().unwrap(),
+            patience: Patience::default(),
+        };
+        Place::of_object(&Object::new(bucket, key).unwrap())
+    }
 
     fn parsed(text: &str) -> Result<String, PlaceError> {
         text.parse().map(|place: Place| place.to_string())
@@ -167,10 +186,6 @@ mod tests {
         ] {
             assert_eq!(parsed(text), Err(error), "{text}");
         }
-        let bucket: Address = "https://host/bucket".parse().unwrap();
-        let keys = Keys::new("a", "b", None).unwrap();
-        let refused = Place::of_object(bucket, keys, "r");
-        assert!(matches!(refused, Err(PlaceError::Bucket { .. })));
     }
 
     #[test]
@@ -182,9 +197,15 @@ mod tests {
         assert_eq!(to("http://other/b"), None);
         assert_eq!(to("//other/b"), None);
         assert_eq!(to("file:///etc/passwd"), None);
-        let object: Address = "https://host/bucket/key".parse().unwrap();
-        let keys = Keys::new("a", "b", None).unwrap();
-        let object = Place::of_object(object, keys, "r").unwrap();
+        let object = object("https://host/bucket", "key");
         assert!(object.redirected("https://other/b").is_none());
+    }
+
+    #[test]
+    fn an_object_is_where_its_key_leads_whatever_is_in_that() {
+        let place = object("https://host:9000/bucket", "day=1/frames 2+ä%.bin");
+        let encoded = "https://host:9000/bucket/day%3D1/frames%202%2B%C3%A4%25.bin";
+        assert_eq!(place.to_string(), encoded);
+        assert_eq!(*place.exact(), encoded);
     }
 }

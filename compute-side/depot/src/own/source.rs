@@ -2,7 +2,7 @@
 
 use crate::{
     bucket::{Line, Patience, Roots, content_range, may_pass},
-    own::Place,
+    own::{Object, Place, tries::Tries},
 };
 use bytes::Bytes;
 use futures::{
@@ -14,8 +14,7 @@ use http::{
     header::{CONTENT_LENGTH, ETAG, LAST_MODIFIED, LOCATION},
 };
 use object_store::client::{HttpError, HttpResponse};
-use std::{ops::Range, time::Duration};
-use tokio::time::Instant;
+use std::{fmt, ops::Range};
 
 /// How often an answer may lead on to another place.
 const REDIRECTS_MAX: usize = 5;
@@ -30,20 +29,24 @@ const VERSION_BYTES_MAX: usize = 1_024;
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// It is not there.
-    #[error("{place} is not there")]
+    #[error("{place} is not there; mend its name, or where its server is")]
     Missing {
         /// Where it was looked for.
         place: Place,
     },
     /// It is not given.
-    #[error("{place} is refused; its keys or the URL itself do not open it, or not any more")]
+    #[error(
+        "{place} is refused; its keys or the URL itself do not open it, or not any more. Of a bucket the keys have to be of \
+         an account that may read there, the region the bucket's own, and this machine's clock right"
+    )]
     Refused {
         /// Where it was looked for.
         place: Place,
     },
     /// It leads nowhere.
     #[error(
-        "{place} leads on more than {REDIRECTS_MAX} times, to what is no https, or away from the bucket it was signed for"
+        "{place} leads on more than {REDIRECTS_MAX} times, to what is no https, or away from the bucket it was signed for; \
+         name where it is itself, and of a bucket its own region and endpoint"
     )]
     Redirected {
         /// Where it was looked for.
@@ -121,6 +124,17 @@ enum Tag {
     Empty,
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.bytes)?;
+        match &self.tag {
+            Tag::Entity(tag) => write!(f, "etag {tag}"),
+            Tag::Modified(when) => write!(f, "last-modified {when}"),
+            Tag::Empty => f.write_str("empty"),
+        }
+    }
+}
+
 impl Source {
     /// Looks at what is there.
     ///
@@ -135,6 +149,26 @@ impl Source {
         };
         let version = asker.version().await?;
         Ok(Self { asker, version })
+    }
+
+    /// The same for an object of a bucket.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn open_object(object: &Object) -> Result<Self, SourceError> {
+        let (roots, patience) = (object.bucket.roots.clone(), object.bucket.patience);
+        Self::open(Place::of_object(object), roots, patience).await
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.asker.place
+    }
+
+    /// What tells this version from others at the same place, as text.
+    pub fn version(&self) -> String {
+        self.version.to_string()
     }
 
     /// How many bytes it has.
@@ -195,7 +229,7 @@ impl Asker {
                 Ok(answer) => return self.version_of(&answer),
                 Err(failed) => failed,
             };
-            tries.after(failed, &self.place).await?;
+            after(failed, &mut tries, &self.place).await?;
         }
     }
 
@@ -285,40 +319,15 @@ impl Asker {
     }
 }
 
-/// How often and how long it is tried.
-#[derive(Debug)]
-struct Tries {
-    patience: Patience,
-    left: usize,
-    wait: Duration,
-    until: Instant,
-}
-
-impl Tries {
-    fn new(patience: Patience) -> Self {
-        Self {
-            patience,
-            left: patience.retries,
-            wait: patience.first_wait,
-            until: Instant::now() + patience.until,
-        }
-    }
-
-    /// Waits before it is tried again, or says why it is not.
-    async fn after(&mut self, failed: Failed, place: &Place) -> Result<(), SourceError> {
-        let source = match failed {
-            Failed::For(error) => return Err(error),
-            Failed::Again(source) => source,
-        };
-        let left = self.left.checked_sub(1);
-        let Some(left) = left.filter(|_| Instant::now() < self.until) else {
-            let place = place.clone();
-            return Err(SourceError::Broken { place, source });
-        };
-        self.left = left;
-        tokio::time::sleep(self.wait).await;
-        self.wait = self.wait.saturating_mul(2).min(self.patience.longest_wait);
-        Ok(())
+/// Waits before something is asked for again, or says why it is not.
+async fn after(failed: Failed, tries: &mut Tries, place: &Place) -> Result<(), SourceError> {
+    match failed {
+        Failed::For(error) => Err(error),
+        Failed::Again(_) if tries.next().await => Ok(()),
+        Failed::Again(source) => Err(SourceError::Broken {
+            place: place.clone(),
+            source,
+        }),
     }
 }
 
@@ -374,7 +383,7 @@ impl Reading {
                 },
             };
             self.body = None;
-            self.tries.after(failed, &self.asker.place).await?;
+            after(failed, &mut self.tries, &self.asker.place).await?;
         }
         Ok(None)
     }

@@ -5,5 +5,6 @@
 mod both;
 mod full_disk;
 mod own;
+mod target;
 mod troubles;
 mod world;

@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use quern_bucket_server::{Answer, Proxy, Server, Trouble, full};
-use quern_depot::{Address, BucketConfig, Keys, Place, Source, SourceError};
+use quern_depot::{BucketConfig, Keys, Object, Place, Source, SourceError};
 use std::{
     fs,
     ops::Range,
@@ -139,9 +139,11 @@ async fn object(bytes: &Bytes) -> (Server, Place) {
 }
 
 fn place(server: &Server, keys: Keys) -> Place {
-    let url = format!("{}/input/frames.bin", server.url("http", "shards"));
-    let address: Address = url.parse().unwrap();
-    Place::of_object(address, keys, "us-east-1").unwrap()
+    let bucket = BucketConfig {
+        keys,
+        ..World::bucket_of(server)
+    };
+    Place::of_object(&Object::new(bucket, "input/frames.bin").unwrap())
 }
 
 const GET: (&str, &str) = ("GET", "");
@@ -169,6 +171,27 @@ async fn an_object_of_ones_own_bucket_is_read_and_goes_on_where_it_broke() {
         assert!(read(&source, 7..7).await.unwrap().is_empty());
         source.is_unchanged().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_object_is_read_whatever_is_in_its_key() {
+    let bytes = bytes(10);
+    let server = Server::start().await;
+    let key = "day=1/frames 2+ä.bin";
+    fs::create_dir_all(server.objects().join("day=1")).unwrap();
+    fs::write(server.objects().join(key), &bytes).unwrap();
+    let object = Object::new(World::bucket_of(&server), key).unwrap();
+    let source = soon(Source::open_object(&object)).await.unwrap();
+    assert_eq!(all(&source).await.unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn versions_are_told_apart_as_text() {
+    let files = Files::start(bytes(10)).await;
+    let one = files.open("/file").await.unwrap().version();
+    assert_eq!(one, "10 etag \"one\"");
+    files.change(|served| served.headers = vec![("etag", "\"two\"")]);
+    assert_ne!(files.open("/file").await.unwrap().version(), one);
 }
 
 #[tokio::test]

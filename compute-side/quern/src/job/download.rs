@@ -1,6 +1,9 @@
 //! Downloading the results of a job while it is followed.
 
-use super::corrections::Asked;
+use super::{
+    corrections::Asked,
+    elsewhere::{Destination, FileName},
+};
 use crate::{
     output::{OutputFile, tell},
     units::Size,
@@ -21,7 +24,7 @@ use tokio::sync::watch;
 pub(crate) struct Download {
     folder: JobFolder,
     collector: Collector<BufWriter<File>>,
-    output: Option<OutputFile>,
+    output: Option<(OutputFile, Destination)>,
     coordinator: Option<Coordinator>,
     /// Whether the job ran when it was first looked at.
     has_begun: bool,
@@ -36,7 +39,7 @@ pub(crate) struct Downloaded {
     downloaded: Option<u32>,
     /// Where they stay, one file for each task, if they were not put together.
     results: Option<PathBuf>,
-    output: Option<PathBuf>,
+    output: Option<FileName>,
     output_bytes: Option<u64>,
     /// What is known of accepted answers that are wrong.
     #[serde(flatten)]
@@ -44,18 +47,24 @@ pub(crate) struct Downloaded {
     /// Where results are kept that may still be replaced.
     #[serde(skip)]
     folder: Option<JobFolder>,
+    /// Where the output is put together, and goes from there.
+    #[serde(skip)]
+    destination: Option<Destination>,
 }
 
 impl Download {
-    /// Of a job that was submitted from here, with a file for the result if it is wanted. It begins with
+    /// Of a job that was submitted from here, with where the result goes if it is wanted. It begins with
     /// what was downloaded before.
     pub(crate) fn new(
         chain: &Chain,
         folder: JobFolder,
-        output: Option<&Path>,
+        output: Option<Destination>,
     ) -> anyhow::Result<Self> {
-        let (output, writer) = match output.map(OutputFile::create).transpose()? {
-            Some((output, writer)) => (Some(output), Some(writer)),
+        let (output, writer) = match output {
+            Some(destination) => {
+                let (output, writer) = OutputFile::create(&destination.path(&folder))?;
+                (Some((output, destination)), Some(writer))
+            }
             None => (None, None),
         };
         Ok(Self {
@@ -152,11 +161,13 @@ impl Download {
             folder: (now.downloaded > 0).then(|| self.folder.clone()),
             ..Downloaded::default()
         };
-        if let Some(output) = self.output
+        if let Some((output, destination)) = self.output
             && (is_done || self.collector.is_whole())
             && let Some((writer, bytes)) = self.collector.finish()?
         {
-            told.output = Some(output.keep(writer)?);
+            output.keep(writer)?;
+            told.output = Some(destination.name().clone());
+            told.destination = Some(destination);
             told.output_bytes = Some(bytes);
             told.results = None;
         }
@@ -205,25 +216,29 @@ pub(super) fn put_together(
 }
 
 impl Downloaded {
-    /// Waits until what was drawn of the settled tasks is computed again, and puts what comes out in the place of
+    /// Takes the output to where it goes. Then waits until what was drawn of the settled tasks is computed again, and puts what comes out in the place of
     /// accepted results that are wrong. The output is there meanwhile; if a result is replaced it is put
     /// together anew.
     pub(super) async fn correct(&mut self, chain: &Chain) -> anyhow::Result<()> {
         let Some(folder) = self.folder.take() else {
             return Ok(());
         };
-        let output = self.output.as_deref();
+        let destination = self.destination.take();
+        if let Some(destination) = &destination {
+            destination.deliver(&folder).await?;
+        }
         let asked = Asked::of(chain, &folder, true).await;
-        self.asked = asked.with_context(|| match output {
+        self.asked = asked.with_context(|| match &self.output {
             Some(output) => format!(
-                "{} has the accepted results, of which some may have been found to be wrong",
-                output.display()
+                "{output} has the accepted results, of which some may have been found to be wrong"
             ),
             None => "the results that are here may have been found to be wrong".to_owned(),
         })?;
-        if let Some(output) = output {
+        if let Some(destination) = destination {
             if self.asked.has_replaced() {
-                self.output_bytes = Some(put_together(chain, &folder, output)?);
+                let path = destination.path(&folder);
+                self.output_bytes = Some(put_together(chain, &folder, &path)?);
+                destination.deliver(&folder).await?;
             }
             folder.drop_results()?;
         }
@@ -238,7 +253,7 @@ impl Downloaded {
     /// Where the result is, or what there is of it; none if nothing is here.
     pub(crate) fn in_words(&self, job: JobId) -> Option<String> {
         if let (Some(output), Some(bytes)) = (&self.output, self.output_bytes) {
-            return Some(format!("{} in {}", Size(bytes), output.display()));
+            return Some(format!("{} in {output}", Size(bytes)));
         }
         let (downloaded, results) = (self.downloaded?, self.results.as_ref()?);
         Some(match downloaded == self.tasks {
@@ -279,7 +294,7 @@ mod tests {
         assert_eq!(words(downloaded(0)), "");
         assert_eq!(words(Downloaded::default()), "");
         let output = Downloaded {
-            output: Some("words.txt".into()),
+            output: Some(FileName::Here("words.txt".into())),
             output_bytes: Some(5),
             results: None,
             ..downloaded(4)

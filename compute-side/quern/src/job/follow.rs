@@ -3,6 +3,7 @@
 use super::{
     JobName,
     download::{Download, Downloaded},
+    elsewhere::{BucketArgs, Destination, FileName},
     impasse::{self, end_in_words, impasse_of},
     status,
 };
@@ -23,7 +24,6 @@ use quern_primitives::{
 use serde::Serialize;
 use std::{
     cell::{Cell, RefCell},
-    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
@@ -73,9 +73,12 @@ enum FollowError {
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     name: JobName,
-    /// Where the result goes; it is put together while the job runs
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Where the result goes: a file, an object of a bucket of yours (s3://BUCKET/KEY), or a URL that takes it by PUT; it
+    /// is put together while the job runs
+    #[arg(long, short, value_name = "FILE", value_parser = FileName::parser())]
+    output: Option<FileName>,
+    #[command(flatten)]
+    buckets: BucketArgs,
 }
 
 /// How far a job is.
@@ -131,8 +134,11 @@ pub(crate) async fn run(context: &Context, args: &WatchArgs) -> anyhow::Result<E
         Some(_) => Some(context.job_folder(job)?),
         None => context.job_folder(job).ok(),
     };
+    let output = match &args.output {
+        Some(name) => Some(Destination::of(name, &args.buckets).await?),
+        None => None,
+    };
     let chain = context.chain().await?;
-    let output = args.output.as_deref();
     let download = folder.map(|folder| Download::new(&chain, folder, output));
     let download = download.transpose()?;
     let over = match context.rendering() {

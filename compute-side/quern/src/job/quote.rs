@@ -3,6 +3,7 @@
 use super::{
     SpecArgs,
     confidence::{self, AssumedArgs},
+    elsewhere::{self, BucketArgs},
     matching::Matched,
     preferences,
     replicas::Found,
@@ -38,6 +39,8 @@ use sha2::{Digest as _, Sha256};
 pub(crate) struct QuoteArgs {
     #[command(flatten)]
     spec: SpecArgs,
+    #[command(flatten)]
+    buckets: BucketArgs,
 }
 
 /// A job that was tried and cut, with its price.
@@ -78,11 +81,15 @@ pub(crate) struct Offer {
 }
 
 pub(crate) async fn run(context: &Context, args: &QuoteArgs) -> anyhow::Result<()> {
-    let spec = args.spec.check()?;
+    let mut spec = args.spec.check()?;
+    trial::check_files(&spec)?;
+    let fetched = elsewhere::fetch(context, &mut spec, &args.buckets).await?;
     let (program, plan, trial) = tried(&spec, args.spec.no_trial).await?;
     let state = context.chain().await?.at_finalised().await?;
     let priced = price(&state, spec, program, &plan, trial, args.spec.assumed);
-    context.show(&priced.await?.offer)
+    context.show(&priced.await?.offer)?;
+    elsewhere::tell_of_kept(context, fetched.as_ref());
+    Ok(())
 }
 
 /// Checks the program, cuts the input, and runs the first task. Needs no chain.

@@ -5,6 +5,7 @@ use super::{
     confidence::{self, AssumedArgs},
     corrections::Asked,
     download::{put_together, tell_what_is_here},
+    elsewhere::{BucketArgs, Destination, FileName},
     proofs::Batches,
 };
 use crate::{
@@ -31,9 +32,12 @@ use std::{
 pub(crate) struct ResultArgs {
     #[command(flatten)]
     name: JobName,
-    /// Where the result goes [default: standard output, if that is no terminal]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Where the result goes: a file, an object of a bucket of yours (s3://BUCKET/KEY), or a URL that takes it by PUT
+    /// [default: standard output, if that is no terminal]
+    #[arg(long, short, value_name = "FILE", value_parser = FileName::parser())]
+    output: Option<FileName>,
+    #[command(flatten)]
+    buckets: BucketArgs,
     /// Do not wait until settled tasks that were drawn are computed again; of answers that are found to be wrong
     /// later you hear when you ask again
     #[arg(long)]
@@ -57,7 +61,7 @@ pub(crate) struct ReceiptsArgs {
 #[derive(Debug, Serialize)]
 struct Collected {
     job: JobId,
-    output: PathBuf,
+    output: FileName,
     bytes: u64,
     /// What is known of accepted answers that are wrong.
     #[serde(flatten)]
@@ -92,11 +96,12 @@ pub(crate) async fn run(context: &Context, args: &ResultArgs) -> anyhow::Result<
     let folder = context.job_folder(job)?;
     match &args.output {
         Some(output) => {
+            let output = Destination::of(output, &args.buckets).await?;
             let chain = context.chain().await?;
-            let (bytes, asked) = collect_to_file(&chain, &folder, output, !args.now).await?;
+            let (bytes, asked) = collect_into(&chain, &folder, &output, !args.now).await?;
             context.show(&Collected {
                 job,
-                output: output.clone(),
+                output: output.name().clone(),
                 bytes,
                 asked,
                 said: Said::of(&chain, &folder, args.assumed).await,
@@ -142,17 +147,19 @@ impl Said {
     }
 }
 
-/// Writes a job's result to a file. Returns its bytes, and what is known of answers that are wrong.
-async fn collect_to_file(
+/// Writes a job's result to where it goes. Returns its bytes, and what is known of answers that are wrong.
+async fn collect_into(
     chain: &Chain,
     folder: &JobFolder,
-    output: &Path,
+    output: &Destination,
     waits: bool,
 ) -> anyhow::Result<(u64, Asked)> {
+    let path = output.path(folder);
     // Whether it can be written is found before anything is fetched.
-    drop(OutputFile::create(output)?);
+    drop(OutputFile::create(&path)?);
     let asked = collect(chain, folder, waits).await?;
-    let bytes = put_together(chain, folder, output)?;
+    let bytes = put_together(chain, folder, &path)?;
+    output.deliver(folder).await?;
     folder.drop_results()?;
     Ok((bytes, asked))
 }
@@ -250,7 +257,7 @@ async fn save_task(
 
 impl Output for Collected {
     fn people(&self) -> String {
-        let mut lines = vec![format!("{} in {}", Size(self.bytes), self.output.display())];
+        let mut lines = vec![format!("{} in {}", Size(self.bytes), self.output)];
         lines.extend(self.asked.lines(self.job));
         lines.extend(self.said.lines());
         lines.join("\n")

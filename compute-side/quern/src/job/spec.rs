@@ -1,10 +1,14 @@
 //! What a job shall be: from options and a job file to a checked description.
 
-use super::preferences::{
-    AgreementChoice, AgreementTable, ClassChoice, DeviceOptions, agreement, probability,
+use super::{
+    elsewhere::FileName,
+    preferences::{
+        AgreementChoice, AgreementTable, ClassChoice, DeviceOptions, agreement, probability,
+    },
 };
 use crate::units::{Price, Size, Span};
 use clap::{Args, ValueEnum};
+use quern_depot::Elsewhere;
 use quern_grid::replication::FailureProbability;
 use quern_owner::Input;
 use quern_primitives::{
@@ -60,9 +64,10 @@ pub(crate) struct JobOptions {
     /// The program: WebAssembly built for wasm32-wasip1
     #[arg(long, value_name = "FILE.wasm")]
     program: Option<PathBuf>,
-    /// What the program reads, cut into one shard for each task
-    #[arg(long, value_name = "FILE", conflicts_with = "prepared")]
-    input: Option<PathBuf>,
+    /// What the program reads, cut into one shard for each task: a file, a URL (https://…), or an object of a bucket of
+    /// yours (s3://BUCKET/KEY), which are fetched first
+    #[arg(long, value_name = "FILE", value_parser = FileName::parser(), conflicts_with = "prepared")]
+    input: Option<FileName>,
     /// A folder whose files are the shards already, in the order of their names
     #[arg(long, value_name = "DIR")]
     prepared: Option<PathBuf>,
@@ -259,7 +264,10 @@ pub(crate) enum Certainty {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct JobSpec {
     pub(crate) program: PathBuf,
+    /// What the tasks work on. If it is elsewhere its path is none before it was fetched.
     pub(crate) input: Input,
+    /// Where the input is, if that is elsewhere and it was not fetched yet.
+    pub(crate) elsewhere: Option<Elsewhere>,
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) certainty: Certainty,
     pub(crate) referees: Referees,
@@ -297,7 +305,7 @@ impl JobOptions {
         let folder = path.parent().unwrap_or(Path::new(""));
         let within = |path: &mut PathBuf| *path = folder.join(&path);
         options.program.iter_mut().for_each(within);
-        options.input.iter_mut().for_each(within);
+        options.input.iter_mut().for_each(|it| it.within(folder));
         options.prepared.iter_mut().for_each(within);
         options.take_agreement_table()?;
         Ok(options)
@@ -388,8 +396,10 @@ impl JobOptions {
         let certainty = self.certainty()?;
         let memory = self.memory.unwrap_or(MEMORY_DEFAULT);
         let result = self.result_max.unwrap_or(RESULT_DEFAULT);
+        let (input, elsewhere) = self.input()?;
         Ok(JobSpec {
-            input: self.input()?,
+            input,
+            elsewhere,
             program: self.program.ok_or(SpecError::Missing {
                 what: "a program",
                 key: "program",
@@ -476,8 +486,8 @@ impl JobOptions {
         }
     }
 
-    fn input(&self) -> Result<Input, SpecError> {
-        let path = match (&self.input, &self.prepared) {
+    fn input(&self) -> Result<(Input, Option<Elsewhere>), SpecError> {
+        let name = match (&self.input, &self.prepared) {
             (Some(_), Some(_)) => {
                 return Err(SpecError::Both {
                     one: "input",
@@ -490,8 +500,12 @@ impl JobOptions {
                     key: "input",
                 });
             }
-            (None, Some(folder)) => return prepared(folder),
-            (Some(path), None) => path.clone(),
+            (None, Some(folder)) => return Ok((prepared(folder)?, None)),
+            (Some(name), None) => name.clone(),
+        };
+        let (path, elsewhere) = match name {
+            FileName::Here(path) => (path, None),
+            FileName::Elsewhere(elsewhere) => (PathBuf::new(), Some(elsewhere)),
         };
         let what = "to know where its input may be cut (lines, bytes or none)";
         let split = match self
@@ -504,11 +518,12 @@ impl JobOptions {
         };
         let shard = self.shard_size.unwrap_or(Size(SHARD_BYTES_DEFAULT.into()));
         let shard_bytes = bytes32("shard-size", shard, limits::SHARD_BYTES_MAX)?;
-        Ok(Input::File {
+        let input = Input::File {
             path,
             split,
             shard_bytes,
-        })
+        };
+        Ok((input, elsewhere))
     }
 }
 
@@ -617,13 +632,24 @@ mod tests {
         assert_eq!((spec.certainty, spec.fuel), (single, Some(7)));
         assert_eq!(spec.referees, Referees::One);
         let elsewhere = JobOptions {
-            input: Some("/other".into()),
+            input: Some(FileName::Here("/other".into())),
             ..JobOptions::default()
         };
         let file = parse("program = 'p'\nprepared = 'shards'\nsplit = 'none'").unwrap();
         let spec = elsewhere.over(file).check().unwrap();
         assert_eq!(spec.referees, Referees::One, "as if nothing was said");
         assert!(matches!(spec.input, Input::File { path, .. } if path == Path::new("/other")));
+    }
+
+    #[test]
+    fn an_input_may_be_elsewhere_in_a_job_file_too() {
+        let elsewhere = WHOLE.replace("'/in'", "'s3://mine/words.txt'");
+        let spec = parse(&elsewhere).unwrap().check().unwrap();
+        let named = spec.elsewhere.map(|it| it.to_string());
+        assert_eq!(named.as_deref(), Some("s3://mine/words.txt"));
+        let error = parse("input = 'http://host/words.txt'").unwrap_err();
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        assert!(cause.contains("http is taken to this machine"), "{cause}");
     }
 
     #[test]

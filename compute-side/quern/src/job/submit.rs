@@ -3,6 +3,7 @@
 use super::{
     JobName, SpecArgs,
     download::{Download, Downloaded},
+    elsewhere::{self, BucketArgs, Destination, FileName},
     follow,
     impasse::end_in_words,
     quote::{self, Offer, Priced},
@@ -44,6 +45,8 @@ pub(crate) struct SubmitArgs {
     keep_shards: bool,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    buckets: BucketArgs,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -52,6 +55,8 @@ pub(crate) struct ResumeArgs {
     name: JobName,
     #[command(flatten)]
     wait: WaitArgs,
+    #[command(flatten)]
+    buckets: BucketArgs,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -59,9 +64,29 @@ struct WaitArgs {
     /// Follow the job until it is over
     #[arg(long)]
     wait: bool,
-    /// Where the result goes; it is put together while the job runs
-    #[arg(long, value_name = "FILE", requires = "wait")]
-    output: Option<PathBuf>,
+    /// Where the result goes: a file, an object of a bucket of yours (s3://BUCKET/KEY), or a URL that takes it by PUT; it
+    /// is put together while the job runs
+    #[arg(long, value_name = "FILE", value_parser = FileName::parser(), requires = "wait")]
+    output: Option<FileName>,
+}
+
+impl WaitArgs {
+    /// The same, once it is known that the result can be written where it goes.
+    async fn checked(&self, buckets: &BucketArgs) -> anyhow::Result<Waiting> {
+        Ok(Waiting {
+            is_followed: self.wait,
+            destination: match &self.output {
+                Some(name) => Some(Destination::of(name, buckets).await?),
+                None => None,
+            },
+        })
+    }
+}
+
+/// What is done with a job that is handed in.
+struct Waiting {
+    is_followed: bool,
+    destination: Option<Destination>,
 }
 
 /// What came of a submission.
@@ -84,11 +109,13 @@ struct Submitted {
 
 /// Tries, prices, seals, submits and uploads a job.
 pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Result<ExitCode> {
-    let spec = args.spec.check()?;
+    let mut spec = args.spec.check()?;
     // Whoever names a file that is not there is told so, and not first that nobody can be asked.
     trial::check_files(&spec)?;
     can_confirm(args.yes)?;
     let owner = context.account()?;
+    let waiting = args.wait.checked(&args.buckets).await?;
+    let fetched = elsewhere::fetch(context, &mut spec, &args.buckets).await?;
     let (program, plan, trial) = quote::tried(&spec, args.spec.no_trial).await?;
     let chain = context.chain().await?;
     let state = chain.at_finalised().await?;
@@ -111,6 +138,10 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
     }
     let offer = priced.offer.clone();
     let folder = seal(context, &chain, &owner, priced).await?;
+    if let Some(fetched) = fetched {
+        // What of it stays now goes after a day.
+        let _ = fetched.remove();
+    }
     if args.keep_shards {
         folder.keep_uploads()?;
     }
@@ -120,15 +151,16 @@ pub(crate) async fn submit(context: &Context, args: &SubmitArgs) -> anyhow::Resu
             colluders: args.spec.assumed.colluders,
         })?;
     }
-    hand_in(context, &chain, &owner, &folder, Some(offer), &args.wait).await
+    hand_in(context, &chain, &owner, &folder, Some(offer), waiting).await
 }
 
 /// Submits and uploads what is not on the chain or at the coordinator yet.
 pub(crate) async fn resume(context: &Context, args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let folder = context.job_folder(context.job(&args.name.job)?)?;
     let owner = context.account()?;
+    let waiting = args.wait.checked(&args.buckets).await?;
     let chain = context.chain().await?;
-    hand_in(context, &chain, &owner, &folder, None, &args.wait).await
+    hand_in(context, &chain, &owner, &folder, None, waiting).await
 }
 
 /// Cuts and seals the input into the job's folder.
@@ -166,7 +198,7 @@ async fn hand_in(
     owner: &Account,
     folder: &JobFolder,
     quote: Option<Offer>,
-    wait: &WaitArgs,
+    waiting: Waiting,
 ) -> anyhow::Result<ExitCode> {
     let job = folder.job();
     let bar = spinner(format!("submitting job {job}"));
@@ -196,9 +228,9 @@ async fn hand_in(
     let bars = MultiProgress::new();
     let bar = bars.add(byte_bar("uploading"));
     let uploading = upload(begun.as_mut(), folder, &bar);
-    if wait.wait {
+    if waiting.is_followed {
         // Tasks are computed while shards are uploaded, and results come back.
-        let download = Download::new(chain, folder.clone(), wait.output.as_deref())?;
+        let download = Download::new(chain, folder.clone(), waiting.destination)?;
         let bar = bars.add(count_bar("tasks"));
         let following = follow::with_bar(chain, job, Some(download), &bar);
         let (_, over) = tokio::try_join!(uploading, following)?;

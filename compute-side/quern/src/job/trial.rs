@@ -196,9 +196,13 @@ pub(crate) fn read_program(path: &Path) -> Result<Vec<u8>, TrialError> {
     Ok(program)
 }
 
-/// Whether program and input are there, and the program is one.
+/// Whether program and input are there, and the program is one. An input that is elsewhere is asked for when it is
+/// fetched.
 pub(crate) fn check_files(spec: &JobSpec) -> Result<(), TrialError> {
     read_program(&spec.program)?;
+    if spec.elsewhere.is_some() {
+        return Ok(());
+    }
     let paths = match &spec.input {
         Input::File { path, .. } => std::slice::from_ref(path),
         Input::Prepared(paths) => paths,

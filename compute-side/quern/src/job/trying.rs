@@ -3,6 +3,7 @@
 use super::{
     DescribedArgs,
     confidence::AssumedArgs,
+    elsewhere::{self, BucketArgs},
     quote::{self, Offer},
     spec::JobSpec,
     trial::{self, Ready, Run, Trial, TrialError},
@@ -35,6 +36,8 @@ pub(crate) struct TryArgs {
     job: DescribedArgs,
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    buckets: BucketArgs,
     /// Where the results go, one behind the other [default: trial.result in the folder of keys and jobs]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -111,7 +114,9 @@ struct Done {
 
 /// Tries the tasks that are asked for. Fails, once all is shown, if one has no result.
 pub(crate) async fn run(context: &Context, args: &TryArgs) -> anyhow::Result<ExitCode> {
-    let spec = args.job.check()?;
+    let mut spec = args.job.check()?;
+    trial::check_files(&spec)?;
+    let fetched = elsewhere::fetch(context, &mut spec, &args.buckets).await?;
     let output = match &args.output {
         Some(output) => output.clone(),
         None => context.trial_result()?,
@@ -135,6 +140,7 @@ pub(crate) async fn run(context: &Context, args: &TryArgs) -> anyhow::Result<Exi
         }
     }
     context.show(&done.answer)?;
+    elsewhere::tell_of_kept(context, fetched.as_ref());
     Ok(match done.answer.error {
         None => ExitCode::SUCCESS,
         Some(_) => ExitCode::FAILURE,

@@ -33,6 +33,7 @@ pub(in crate::job) fn job(folder: &TempDir, body: &str) -> JobSpec {
             split: Split::Lines,
             shard_bytes: 4,
         },
+        elsewhere: None,
         arguments: vec![],
         certainty: Certainty::Agreement(Agreement::Single),
         referees: Referees::One,
