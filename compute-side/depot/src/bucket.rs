@@ -27,7 +27,7 @@ pub use uploads::{UPLOADS_MAX, Upload, UploadsError, read_uploads};
 
 use crate::{
     BucketConfig, Content, Name,
-    store::{Found, Store, StoreError},
+    store::{Below, Found, Store, StoreError},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -44,7 +44,6 @@ use object_store::{
     path::Path as ObjectPath,
 };
 use pieces::Pieces;
-use quern_primitives::JobId;
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -330,11 +329,11 @@ impl Store for Bucket {
             .map_err(self.failed(Asked::Erase))
     }
 
-    fn list(&self, job: Option<JobId>) -> BoxStream<'static, Result<Found, StoreError>> {
+    fn list(&self, below: Below) -> BoxStream<'static, Result<Found, StoreError>> {
         let address = self.config.address.clone();
-        let prefix = match (job, &address.prefix) {
-            (Some(job), _) => Some(address.key(&hex::encode(job.0))),
-            (None, prefix) => prefix.clone(),
+        let prefix = match below.key() {
+            Some(key) => Some(address.key(&key)),
+            None => address.prefix.clone(),
         };
         let listed = self.store.list(prefix.map(ObjectPath::from).as_ref());
         let counted = stream::try_unfold((listed, 0_u64), |(mut listed, count)| async move {
@@ -346,9 +345,9 @@ impl Store for Bucket {
                 Some(Ok(object)) => Ok(Some((object, (listed, count.saturating_add(1))))),
             }
         });
-        let below = address.clone();
+        let here = address.clone();
         let found = move |object: ObjectMeta| Found {
-            name: below.below(object.location.as_ref()).and_then(Name::of_key),
+            name: here.below(object.location.as_ref()).and_then(Name::of_key),
             bytes: object.size,
         };
         let wrong = move |error: Option<Error>| match error {

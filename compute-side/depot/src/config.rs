@@ -88,6 +88,17 @@ pub struct BucketConfig {
 /// Why a depot cannot be set up so.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// The room.
+    #[error(
+        "the depot's most_bytes is {most_bytes} and its parts_most_bytes {parts_most_bytes}; give at least 1 for each, and \
+         no more for parts than for everything"
+    )]
+    Room {
+        /// What everything may take.
+        most_bytes: u64,
+        /// What parts may take.
+        parts_most_bytes: u64,
+    },
     /// The address.
     #[error("the depot's url cannot be used")]
     Address(#[from] AddressError),
@@ -112,7 +123,10 @@ impl Settings {
     pub fn resolve(self, folder: &Path) -> Result<Config, ConfigError> {
         let folder = folder.to_owned();
         match self {
-            Self::Folder { most_bytes } => Ok(Config::Folder { folder, most_bytes }),
+            Self::Folder { most_bytes } => {
+                check_room(most_bytes, most_bytes)?;
+                Ok(Config::Folder { folder, most_bytes })
+            }
             Self::Bucket {
                 url,
                 region,
@@ -120,25 +134,40 @@ impl Settings {
                 ca_file,
                 most_bytes,
                 parts_most_bytes,
-            } => Ok(Config::Bucket {
-                folder,
-                bucket: Box::new(BucketConfig {
-                    address: url.parse()?,
-                    region: checked(region.unwrap_or_else(|| REGION.to_owned()))?,
-                    keys: match key_file {
-                        Some(path) => Keys::of_file(&path)?,
-                        None => Keys::of_environment()?,
-                    },
-                    roots: match ca_file {
-                        Some(path) => Roots::of_file(&path)?,
-                        None => Roots::of_machine()?,
-                    },
-                    patience: Patience::default(),
-                }),
-                most_bytes,
-                parts_most_bytes: parts_most_bytes.unwrap_or(PARTS_MOST_BYTES),
-            }),
+            } => {
+                let parts_most_bytes =
+                    parts_most_bytes.unwrap_or_else(|| PARTS_MOST_BYTES.min(most_bytes));
+                check_room(most_bytes, parts_most_bytes)?;
+                Ok(Config::Bucket {
+                    folder,
+                    bucket: Box::new(BucketConfig {
+                        address: url.parse()?,
+                        region: checked(region.unwrap_or_else(|| REGION.to_owned()))?,
+                        keys: match key_file {
+                            Some(path) => Keys::of_file(&path)?,
+                            None => Keys::of_environment()?,
+                        },
+                        roots: match ca_file {
+                            Some(path) => Roots::of_file(&path)?,
+                            None => Roots::of_machine()?,
+                        },
+                        patience: Patience::default(),
+                    }),
+                    most_bytes,
+                    parts_most_bytes,
+                })
+            }
         }
+    }
+}
+
+fn check_room(most_bytes: u64, parts_most_bytes: u64) -> Result<(), ConfigError> {
+    match 0 < parts_most_bytes && parts_most_bytes <= most_bytes {
+        true => Ok(()),
+        false => Err(ConfigError::Room {
+            most_bytes,
+            parts_most_bytes,
+        }),
     }
 }
 
@@ -182,6 +211,20 @@ mod tests {
             "most_bytes = 4096",
         ] {
             assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn room_for_nothing_and_more_for_parts_than_for_everything_are_refused() {
+        let bucket = "kind = \"bucket\"\nurl = \"https://host/bucket\"";
+        for wrong in [
+            "kind = \"folder\"\nmost_bytes = 0".to_owned(),
+            format!("{bucket}\nmost_bytes = 0"),
+            format!("{bucket}\nmost_bytes = 9\nparts_most_bytes = 0"),
+            format!("{bucket}\nmost_bytes = 9\nparts_most_bytes = 10"),
+        ] {
+            let error = read(&wrong).unwrap().resolve(Path::new("here"));
+            assert!(matches!(error, Err(ConfigError::Room { .. })), "{wrong}");
         }
     }
 

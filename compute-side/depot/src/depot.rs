@@ -1,17 +1,19 @@
 //! The depot: parts, room and checks around what keeps whole things.
 
+mod erasing;
 mod errors;
 
+pub use erasing::{Swept, TIDY_EVERY};
 pub use errors::{AppendError, GetError, KeepError, ListError, PutError};
 
 use crate::{
-    BucketError, Config, Content, DiskError, ITEM_BYTES_MAX, Name, StoreError,
+    Config, Content, DiskError, ITEM_BYTES_MAX, Name, StoreError,
     bucket::Bucket,
     folder::Folder,
     locks::Locks,
     parts::Parts,
     room::{NoRoom, Room},
-    store::Store,
+    store::{Below, Store},
 };
 use bytes::{Bytes, BytesMut};
 use futures::{
@@ -19,7 +21,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use quern_primitives::JobId;
-use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc};
 use tracing::{info, warn};
 
 /// Bytes of a piece that is appended, at most.
@@ -27,12 +29,6 @@ pub const PIECE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Things of one job that are listed, at most: results of every replica of every task, and what they are computed from.
 pub const LISTED_MAX: usize = 2 * 1024 * 1024;
-
-/// How often [`Depot::tend`] removes what is left of uploads.
-pub const TIDY_EVERY: Duration = Duration::from_secs(3_600);
-
-/// Things that are erased at a time.
-const ERASED_TOGETHER: usize = 16;
 
 /// What happened to a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +39,6 @@ pub enum Received {
     Whole,
     /// The thing has its name already, and the piece was not looked at. It has so many bytes.
     Kept(u64),
-}
-
-/// What a sweep did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Things and parts that were erased.
-    pub erased: u64,
-    /// What is there and has no name that a depot gives. It is left alone.
-    pub strange: u64,
 }
 
 /// Bytes by their name. Clones are of the same depot.
@@ -69,14 +56,18 @@ struct Inner {
 impl Depot {
     /// Opens a depot, and counts what is there. Two depots must not have one folder, or one bucket with one prefix.
     ///
+    /// What is whole in the folder of a depot over a bucket is brought to the bucket first: a depot over that folder
+    /// alone put it there.
+    ///
     /// # Errors
     ///
-    /// If folder or bucket cannot be read.
+    /// If folder or bucket cannot be read, or what is in the folder cannot be brought to the bucket.
     pub async fn open(config: Config) -> Result<Self, StoreError> {
-        let (folder, store, room): (PathBuf, Box<dyn Store>, Room) = match config {
+        let (folder, store, room): (Folder, Box<dyn Store>, Room) = match config {
             Config::Folder { folder, most_bytes } => {
-                let store = Folder::open(folder.clone()).await?;
-                (folder, Box::new(store), Room::new(most_bytes, most_bytes))
+                let folder = Folder::open(folder).await?;
+                let room = Room::new(most_bytes, most_bytes);
+                (folder.clone(), Box::new(folder), room)
             }
             Config::Bucket {
                 folder,
@@ -84,17 +75,22 @@ impl Depot {
                 most_bytes,
                 parts_most_bytes,
             } => {
-                let store = Bucket::new(*bucket)?;
-                (
-                    folder,
-                    Box::new(store),
-                    Room::new(most_bytes, parts_most_bytes),
-                )
+                let folder = Folder::open(folder).await?;
+                let bucket = Bucket::new(*bucket)?;
+                let brought = folder.hand_on_to(&bucket).await?;
+                if brought > 0 {
+                    info!(
+                        brought,
+                        "what was in the depot's folder is in its bucket now"
+                    );
+                }
+                let room = Room::new(most_bytes, parts_most_bytes);
+                (folder, Box::new(bucket), room)
             }
         };
         let depot = Self(Arc::new(Inner {
             store,
-            parts: Parts::of(folder),
+            parts: Parts::of(folder.into_path()),
             room,
             locks: Locks::default(),
         }));
@@ -105,10 +101,10 @@ impl Depot {
     async fn count(&self) -> Result<(), StoreError> {
         let inner = &self.0;
         let mut strange: u64 = 0;
-        let mut listed = inner.store.list(None);
+        let mut listed = inner.store.list(Below::All);
         while let Some(found) = listed.try_next().await? {
             match found.name {
-                Some(name) => inner.room.found(name.job, found.bytes),
+                Some(name) => inner.room.found(&name, found.bytes),
                 None => strange = strange.saturating_add(1),
             }
         }
@@ -184,6 +180,11 @@ impl Depot {
     /// If the disk cannot be read.
     pub async fn received(&self, name: Name) -> Result<Option<u64>, DiskError> {
         self.0.parts.length(&name).await
+    }
+
+    /// What has come in part of a job, and has no name yet, in order.
+    pub fn begun(&self, job: JobId) -> Vec<Name> {
+        self.0.room.parts(Below::Job(job))
     }
 
     /// The bytes that have come of something that has no name yet, where somebody has to look at them before it gets
@@ -388,21 +389,6 @@ impl Depot {
         Ok(hasher.finish())
     }
 
-    /// Erases something, whether it has its name already or not. What is not there is erased.
-    ///
-    /// # Errors
-    ///
-    /// If folder or bucket cannot be written.
-    pub async fn remove(&self, name: Name) -> Result<(), StoreError> {
-        let inner = &self.0;
-        let _alone = inner.locks.lock(name).await;
-        inner.drop_part(&name).await?;
-        if let Some(bytes) = inner.store.head(&name).await? {
-            inner.remove(&name, bytes).await?;
-        }
-        Ok(())
-    }
-
     /// What has a name of a job, in order.
     ///
     /// # Errors
@@ -410,7 +396,7 @@ impl Depot {
     /// If folder or bucket cannot be read, or has more than a job can have.
     pub async fn list(&self, job: JobId) -> Result<Vec<Name>, ListError> {
         let mut names = Vec::new();
-        let mut listed = self.0.store.list(Some(job));
+        let mut listed = self.0.store.list(Below::Job(job));
         while let Some(found) = listed.try_next().await? {
             let Some(name) = found.name.filter(|name| name.job == job) else {
                 continue;
@@ -423,98 +409,6 @@ impl Depot {
         names.sort_unstable();
         names.dedup();
         Ok(names)
-    }
-
-    /// Erases those things of a job that `is_erased` says yes to, whether they have their name already or not.
-    ///
-    /// # Errors
-    ///
-    /// If folder or bucket cannot be read or written. What was erased until then is.
-    pub async fn erase(
-        &self,
-        job: JobId,
-        is_erased: impl Fn(&Name) -> bool,
-    ) -> Result<Swept, StoreError> {
-        self.erase_of(Some(job), is_erased).await
-    }
-
-    /// Erases everything that must not be there any more, whoever's it is. Asks of each thing when it is its turn, so
-    /// what begins to be there meanwhile is not erased.
-    ///
-    /// # Errors
-    ///
-    /// If folder or bucket cannot be read or written. What was erased until then is.
-    pub async fn sweep(&self, may_be: impl Fn(&Name) -> bool) -> Result<Swept, StoreError> {
-        self.erase_of(None, |name| !may_be(name)).await
-    }
-
-    async fn erase_of(
-        &self,
-        job: Option<JobId>,
-        is_erased: impl Fn(&Name) -> bool,
-    ) -> Result<Swept, StoreError> {
-        let inner = &*self.0;
-        let mut swept = Swept::default();
-        for name in inner.room.parts(job) {
-            let _alone = inner.locks.lock(name).await;
-            if is_erased(&name) {
-                inner.drop_part(&name).await?;
-                swept.erased = swept.erased.saturating_add(1);
-            }
-        }
-        let is_erased = &is_erased;
-        let mut erased = inner
-            .store
-            .list(job)
-            .map_ok(|found| async move {
-                let Some(name) = found.name else {
-                    return Ok(None);
-                };
-                let _alone = inner.locks.lock(name).await;
-                if !is_erased(&name) {
-                    return Ok(Some(false));
-                }
-                inner.remove(&name, found.bytes).await?;
-                Ok::<_, StoreError>(Some(true))
-            })
-            .try_buffer_unordered(ERASED_TOGETHER);
-        while let Some(it) = erased.try_next().await? {
-            match it {
-                Some(true) => swept.erased = swept.erased.saturating_add(1),
-                Some(false) => {}
-                None => swept.strange = swept.strange.saturating_add(1),
-            }
-        }
-        Ok(swept)
-    }
-
-    /// Removes from a bucket what is left of uploads that were begun and not ended. Says of how many.
-    ///
-    /// # Errors
-    ///
-    /// If the bucket cannot be asked, or does not tell.
-    pub async fn tidy(&self) -> Result<u64, StoreError> {
-        self.0.store.tidy().await
-    }
-
-    /// Tidies every hour, for ever. It is done once when a depot is opened.
-    pub async fn tend(&self) {
-        loop {
-            tokio::time::sleep(TIDY_EVERY).await;
-            self.tidy_if_possible().await;
-        }
-    }
-
-    /// A bucket that does not tell of uploads is one that can be used.
-    async fn tidy_if_possible(&self) {
-        match self.tidy().await {
-            Ok(0) => {}
-            Ok(uploads) => info!(uploads, "uploads that nobody goes on with were aborted"),
-            Err(StoreError::Bucket(BucketError::Uploads(error))) => {
-                warn!(%error, "the bucket does not tell which uploads were begun; have it abort old ones by a rule of its own");
-            }
-            Err(error) => warn!(%error, "uploads that nobody goes on with are not aborted yet"),
-        }
     }
 }
 

@@ -7,7 +7,7 @@
 use crate::{
     Content, Name,
     disk::{self, DiskError, blocking},
-    store::{Found, Store, StoreError},
+    store::{Below, Found, Store, StoreError},
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +15,6 @@ use futures::{
     Stream, StreamExt as _, TryStreamExt as _,
     stream::{self, BoxStream},
 };
-use quern_primitives::JobId;
 use std::{
     fs::{self, File},
     io,
@@ -29,7 +28,7 @@ use std::{
 const READ_BYTES: u64 = 256 * 1024;
 
 /// A folder. Parts may lie in it too; they are none of its things.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Folder {
     folder: PathBuf,
 }
@@ -43,6 +42,29 @@ impl Folder {
         })
         .await?;
         Ok(Self { folder })
+    }
+
+    /// Gives all that has a name to another store, and erases it here. Says how much it was.
+    pub(crate) async fn hand_on_to(&self, other: &dyn Store) -> Result<u64, StoreError> {
+        let mut handed: u64 = 0;
+        let mut listed = self.list(Below::All);
+        while let Some(found) = listed.try_next().await? {
+            let Some(name) = found.name else { continue };
+            let (path, opened) = (self.path(&name), self.path(&name));
+            let content = blocking(&path, move || {
+                let file = File::open(&opened).map_err(DiskError::of(&opened))?;
+                Content::read(file).map_err(DiskError::of(&opened))
+            });
+            other.keep(&name, &path, &content.await?).await?;
+            self.remove(&name).await?;
+            handed = handed.saturating_add(1);
+        }
+        Ok(handed)
+    }
+
+    /// Where it is.
+    pub(crate) fn into_path(self) -> PathBuf {
+        self.folder
     }
 
     fn path(&self, name: &Name) -> PathBuf {
@@ -90,10 +112,10 @@ impl Store for Folder {
         Ok(blocking(&self.folder, move || disk::remove(&path, &folder)).await?)
     }
 
-    fn list(&self, job: Option<JobId>) -> BoxStream<'static, Result<Found, StoreError>> {
+    fn list(&self, below: Below) -> BoxStream<'static, Result<Found, StoreError>> {
         let folder = self.folder.clone();
-        match job {
-            Some(job) => list(folder, hex::encode(job.0)).boxed(),
+        match below.key() {
+            Some(key) => list(folder, key).boxed(),
             None => jobs(folder.clone())
                 .map_ok(move |job| list(folder.clone(), job))
                 .try_flatten()
@@ -126,16 +148,16 @@ fn jobs(folder: PathBuf) -> impl Stream<Item = Result<String, StoreError>> + Sen
     stream::once(listed).try_flatten()
 }
 
-/// The files of a job, without parts. Of something else than a job's folder: what is in there, without a name.
+/// The files below a key, without parts. Of something else than a folder of a job: what is in there, without a name.
 fn list(
     folder: PathBuf,
-    job: String,
+    below: String,
 ) -> impl Stream<Item = Result<Found, StoreError>> + Send + 'static {
     let listed = async move {
         let found = blocking(&folder.clone(), move || {
             let mut found = Vec::new();
-            disk::each_file(&folder.join(&job), &mut |key, bytes| {
-                let key = format!("{job}/{key}");
+            disk::each_file(&folder.join(&below), &mut |key, bytes| {
+                let key = format!("{below}/{key}");
                 if Name::of_part_key(&key).is_none() {
                     let name = Name::of_key(&key);
                     found.push(Found { name, bytes });

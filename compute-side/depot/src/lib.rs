@@ -21,18 +21,14 @@
 //!
 //! # How a masternode's files sit on it
 //!
-//! Names and files are those that a masternode has in its folder of jobs, so a folder that is there is a depot. Of what
-//! its vault does, `append`, `held`, `has`, `received`, `keep`, `drop_part`, `erase` and `bytes` are [`Depot::append`],
-//! [`Depot::received`] or else [`Depot::head`], [`Depot::head`], [`Depot::read_received`], [`Depot::keep`],
-//! [`Depot::drop_received`], [`Depot::erase`] and [`Depot::bytes`]. `chunk_root` is [`Depot::content_received`], or
-//! [`Depot::content`] of what has a name; `delivered` is the first of them and then [`Depot::keep`]; `keep_result` is
-//! [`Depot::erase`] of a task's other results, `erase_inputs` of all that [is an input](Item::is_input). `read` is
-//! [`Depot::get`], and where a manifest names the chunk root, [`Depot::whole`], which believes no bucket. What the vault
-//! keeps in memory, and its notes of attempts, are its own; a folder of these is none of the depot's things, and counts
-//! as strange.
+//! Names and files are those that masternodes had in their folder of jobs before, so such a folder is a depot. A
+//! masternode's `vault` knows what the names mean to it: which may be there, and when they go. What it keeps in memory,
+//! and its notes of tasks that were begun, are its own.
 //!
-//! Two things differ. All of it waits, so it is called from tasks and not from threads that block. And with a bucket
-//! [`Depot::head`] is a question over the network: who asks it for each piece should remember the answer.
+//! All of it waits, so it is called from tasks, or from threads of their own that wait for the runtime. With a bucket
+//! [`Depot::head`] is a question over the network: who asks it for each piece should remember the answer. Which results
+//! a task may have, and what has begun to come, is known without asking ([`Depot::may_have_results`],
+//! [`Depot::begun`]).
 
 mod bucket;
 mod config;

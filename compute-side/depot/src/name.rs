@@ -94,12 +94,14 @@ impl Name {
         Self::of_key(stem).or_else(|| Self::of_key(&format!("{stem}.wasm")))
     }
 
+    /// Whether a job can have it. What a masternode computed itself has the greatest number of a replica there is.
     fn is_possible(&self) -> bool {
         match self.item {
             Item::Manifest | Item::Program => true,
             Item::Shard(task) => task < TASKS_PER_JOB_MAX,
             Item::Result(task, replica, _) => {
-                task < TASKS_PER_JOB_MAX && replica < REPLICAS_PER_TASK_MAX
+                task < TASKS_PER_JOB_MAX
+                    && (replica < REPLICAS_PER_TASK_MAX || replica == ReplicaIndex::MAX)
             }
         }
     }
@@ -130,7 +132,7 @@ mod tests {
             (0..TASKS_PER_JOB_MAX).prop_map(Item::Shard),
             (
                 0..TASKS_PER_JOB_MAX,
-                0..REPLICAS_PER_TASK_MAX,
+                prop_oneof![0..REPLICAS_PER_TASK_MAX, Just(ReplicaIndex::MAX)],
                 any::<[u8; 32]>()
             )
                 .prop_map(|(task, replica, device)| Item::Result(

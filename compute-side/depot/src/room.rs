@@ -8,10 +8,10 @@
 //!
 //! The count is kept in memory and made anew at each start. Where a crash makes it wrong, it is right again then.
 
-use crate::Name;
-use quern_primitives::JobId;
+use crate::{Item, Name, store::Below};
+use quern_primitives::{JobId, TaskIndex};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -44,6 +44,8 @@ struct Taken {
     parts: BTreeMap<Name, u64>,
     /// What each job's whole things take, inputs and results.
     jobs: BTreeMap<JobId, u64>,
+    /// Tasks of which a result has come, in part or as a whole, until everything of their job was erased.
+    results: BTreeMap<JobId, BTreeSet<TaskIndex>>,
 }
 
 impl Room {
@@ -71,6 +73,7 @@ impl Room {
         if missing_bytes > 0 && (all > most_bytes || parts > self.parts_most_bytes) {
             return Err(NoRoom { missing_bytes });
         }
+        taken.note(&name);
         taken.count_part(name, on_disk(bytes));
         Ok(())
     }
@@ -78,12 +81,16 @@ impl Room {
     /// A part has so many bytes, whether there is room for them or not: one that was found at the start, or was not
     /// written as far as it was to be.
     pub(crate) fn found_part(&self, name: Name, bytes: u64) {
-        self.taken().count_part(name, on_disk(bytes));
+        let mut taken = self.taken();
+        taken.note(&name);
+        taken.count_part(name, on_disk(bytes));
     }
 
     /// A whole thing was found at the start.
-    pub(crate) fn found(&self, job: JobId, bytes: u64) {
-        self.taken().count_kept(job, on_disk(bytes));
+    pub(crate) fn found(&self, name: &Name, bytes: u64) {
+        let mut taken = self.taken();
+        taken.note(name);
+        taken.count_kept(name.job, on_disk(bytes));
     }
 
     /// A part became whole.
@@ -113,13 +120,36 @@ impl Room {
         taken.kept_bytes = taken.kept_bytes.saturating_sub(freed);
     }
 
-    /// The parts that there are, of a job or of all.
-    pub(crate) fn parts(&self, job: Option<JobId>) -> Vec<Name> {
+    /// The parts that there are.
+    pub(crate) fn parts(&self, below: Below) -> Vec<Name> {
         let taken = self.taken();
-        let names = taken.parts.keys().copied();
-        names
-            .filter(|name| job.is_none_or(|job| name.job == job))
-            .collect()
+        let first = match below {
+            Below::All => None,
+            Below::Job(job) | Below::Results(job, _) => Some(Name {
+                job,
+                item: Item::Manifest,
+            }),
+        };
+        // The first item of a job is its manifest.
+        let names = match first {
+            None => taken.parts.range(..),
+            Some(first) => taken.parts.range(first..),
+        };
+        let names = names.map(|(name, _)| *name);
+        let of_job = names.take_while(|name| first.is_none_or(|first| name.job == first.job));
+        of_job.filter(|name| below.has(name)).collect()
+    }
+
+    /// Whether a result of a task may be here, as a whole or in part. If not, none is.
+    pub(crate) fn may_have_results(&self, job: JobId, task: TaskIndex) -> bool {
+        let taken = self.taken();
+        let tasks = taken.results.get(&job);
+        tasks.is_some_and(|tasks| tasks.contains(&task))
+    }
+
+    /// Everything of a job was erased.
+    pub(crate) fn forget_results(&self, job: JobId) {
+        self.taken().results.remove(&job);
     }
 
     /// Bytes that are taken.
@@ -135,6 +165,13 @@ impl Room {
 }
 
 impl Taken {
+    /// Notes that something of a task's results is here.
+    fn note(&mut self, name: &Name) {
+        if let Item::Result(task, ..) = name.item {
+            self.results.entry(name.job).or_default().insert(task);
+        }
+    }
+
     fn count_part(&mut self, name: Name, bytes: u64) {
         let before = self.parts.insert(name, bytes).unwrap_or(0);
         self.part_bytes = self.part_bytes.saturating_sub(before).saturating_add(bytes);
@@ -163,7 +200,6 @@ pub(crate) fn on_disk(bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Item;
     use quern_primitives::DeviceId;
 
     fn shard(task: u32) -> Name {
@@ -211,7 +247,7 @@ mod tests {
         room.keep(&shard(0), blocks(3));
         assert_eq!(room.take(shard(1), 1, blocks(2)), Ok(()));
         assert_eq!(room.bytes(), blocks(4));
-        assert_eq!(room.parts(None), [shard(1)]);
+        assert_eq!(room.parts(Below::All), [shard(1)]);
     }
 
     #[test]
@@ -229,10 +265,42 @@ mod tests {
     #[test]
     fn what_was_not_counted_makes_no_room_when_it_goes() {
         let room = Room::new(blocks(120), blocks(120));
-        room.found(JobId([1; 32]), 5);
+        room.found(&shard(0), 5);
         room.drop_kept(JobId([2; 32]), blocks(9));
         room.drop_kept(JobId([1; 32]), blocks(9));
         room.drop_kept(JobId([1; 32]), blocks(9));
         assert_eq!(room.bytes(), 0);
+    }
+
+    #[test]
+    fn parts_are_found_by_their_job_and_by_their_task() {
+        let room = Room::new(blocks(120), blocks(120));
+        let other = Name {
+            job: JobId([2; 32]),
+            item: Item::Program,
+        };
+        for name in [shard(3), result(3), result(4), other] {
+            room.found_part(name, 1);
+        }
+        let job = JobId([1; 32]);
+        assert_eq!(
+            room.parts(Below::Job(job)),
+            [shard(3), result(3), result(4)]
+        );
+        assert_eq!(room.parts(Below::Results(job, 4)), [result(4)]);
+        assert_eq!(room.parts(Below::Job(JobId([0; 32]))), []);
+        assert_eq!(room.parts(Below::All).len(), 4);
+    }
+
+    #[test]
+    fn of_a_task_that_had_no_result_nothing_has_to_be_looked_for() {
+        let room = Room::new(blocks(120), blocks(120));
+        let job = JobId([1; 32]);
+        room.found_part(result(3), 1);
+        room.found(&result(4), 1);
+        let has = |room: &Room| [2, 3, 4].map(|task| room.may_have_results(job, task));
+        assert_eq!(has(&room), [false, true, true]);
+        room.forget_results(job);
+        assert_eq!(has(&room), [false; 3]);
     }
 }

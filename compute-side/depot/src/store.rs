@@ -1,10 +1,10 @@
 //! What lies under a depot: whole things by their name.
 
-use crate::{Content, Name, bucket::BucketError, disk::DiskError};
+use crate::{Content, Item, Name, bucket::BucketError, disk::DiskError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use quern_primitives::JobId;
+use quern_primitives::{JobId, TaskIndex};
 use std::{fmt, ops::Range, path::Path};
 
 /// What a folder or a bucket did not do.
@@ -24,6 +24,38 @@ pub enum StoreError {
         /// What it was to be.
         name: Name,
     },
+}
+
+/// Where something is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Below {
+    /// Everywhere.
+    All,
+    /// Among the things of a job.
+    Job(JobId),
+    /// Among the results of one of its tasks.
+    Results(JobId, TaskIndex),
+}
+
+impl Below {
+    /// What the keys of all that is there begin with, up to a `/`; none if it is everything.
+    pub(crate) fn key(&self) -> Option<String> {
+        match self {
+            Self::All => None,
+            Self::Job(job) => Some(hex::encode(job.0)),
+            Self::Results(job, task) => Some(format!("{}/results/{task}", hex::encode(job.0))),
+        }
+    }
+
+    /// Whether something is there.
+    pub(crate) fn has(&self, name: &Name) -> bool {
+        match (self, name.item) {
+            (Self::All, _) => true,
+            (Self::Job(job), _) => name.job == *job,
+            (Self::Results(job, of), Item::Result(task, ..)) => (name.job, task) == (*job, *of),
+            (Self::Results(..), _) => false,
+        }
+    }
 }
 
 /// Something that was found.
@@ -55,8 +87,8 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// Erases what has that name, if it is there.
     async fn remove(&self, name: &Name) -> Result<(), StoreError>;
 
-    /// All that is there, of a job or of all.
-    fn list(&self, job: Option<JobId>) -> BoxStream<'static, Result<Found, StoreError>>;
+    /// All that is there.
+    fn list(&self, below: Below) -> BoxStream<'static, Result<Found, StoreError>>;
 
     /// Removes what is left of things that never became whole, and that nobody goes on with. Says of how many.
     async fn tidy(&self) -> Result<u64, StoreError>;

@@ -19,7 +19,7 @@ use crate::{
     keepers::Keepers,
     receipts::Outcome,
     store::JobLog,
-    vault::Item,
+    vault::{GetError, Item, not_stored},
 };
 use desk::Desks;
 use group::GroupDesk;
@@ -166,6 +166,20 @@ impl Api {
             .map_err(|_| ApiError::Storage)?
     }
 
+    /// Does what writes a job's files to its end: the going of whoever asked interrupts nothing.
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        tokio::spawn(work).await.map_err(|_| ApiError::Storage)?
+    }
+
+    /// Whether a token follows from a job's key.
+    async fn owned(&self, job: JobId, token: OwnerToken) -> Result<(), ApiError> {
+        self.blocking(move |shared| check_owner(shared, job, token))
+            .await
+    }
+
     /// How far a job is, as it was [`STATUS_AGE_MAX`] ago at the longest.
     async fn ask_status(&self, job: JobId) -> Result<Arc<JobStatus>, ApiError> {
         // The core knows no job that is not known here.
@@ -255,27 +269,33 @@ fn check_owner(shared: &Shared, job: JobId, shown: OwnerToken) -> Result<(), Api
 }
 
 /// A piece of a sealed result from a byte on.
-fn read_sealed(
-    shared: &Shared,
+async fn read_sealed(
+    api: &Api,
     job: JobId,
-    result: &TaskResult,
-    place: OutputPlace,
+    (result, place): (TaskResult, OutputPlace),
     offset: u64,
 ) -> Result<Vec<u8>, ApiError> {
     let (task, replica, device) = (result.task, result.replica, result.device);
     match place {
         OutputPlace::Inline { .. } => {
-            let output = shared.store.output(job, task, replica, device);
-            let output = output.map_err(|_| ApiError::Storage)?;
-            let output = output.ok_or(ApiError::NotDecided { task })?;
+            let read = api.blocking(move |shared| {
+                let output = shared.store.output(job, task, replica, device);
+                output.map_err(|_| ApiError::Storage)
+            });
+            let output = read.await?.ok_or(ApiError::NotDecided { task })?;
             let start = usize::try_from(offset).map_err(|_| ApiError::NoSuchBytes)?;
             let rest = output.get(start..).ok_or(ApiError::NoSuchBytes)?;
             Ok(rest[..rest.len().min(PIECE_BYTES_MAX)].to_vec())
         }
-        OutputPlace::File { .. } => {
+        OutputPlace::File { bytes } => {
+            let end = bytes.min(offset.saturating_add(PIECE_BYTES_MAX as u64));
             let item = Item::Result(task, replica, device);
-            let piece = shared.vault.read(job, item, offset, PIECE_BYTES_MAX);
-            piece.map_err(|_| ApiError::NoSuchBytes)
+            // From the end on there is nothing.
+            let piece = api.shared.vault.read(job, item, offset.min(end)..end).await;
+            piece.map_err(|error| match error {
+                GetError::Store(error) => not_stored(job, &error),
+                _ => ApiError::NoSuchBytes,
+            })
         }
     }
 }
@@ -389,11 +409,10 @@ impl JobsApiServer for Api {
         task: TaskIndex,
         offset: u64,
     ) -> RpcResult<Blob> {
-        let bytes = self.outcome(job, Audience::Owner(token), move |outcome, log, shared| {
-            let (result, place) = outcome.result(log, task)?;
-            read_sealed(shared, job, &result, place, offset)
+        let found = self.outcome(job, Audience::Owner(token), move |outcome, log, _| {
+            outcome.result(log, task)
         });
-        Ok(Blob(bytes.await?))
+        Ok(Blob(read_sealed(self, job, found.await?, offset).await?))
     }
 
     async fn corrections(
@@ -412,11 +431,10 @@ impl JobsApiServer for Api {
         task: TaskIndex,
         offset: u64,
     ) -> RpcResult<Blob> {
-        let bytes = self.outcome(job, Audience::Owner(token), move |outcome, log, shared| {
-            let (result, place) = outcome.corrected(log, task)?;
-            read_sealed(shared, job, &result, place, offset)
+        let found = self.outcome(job, Audience::Owner(token), move |outcome, log, _| {
+            outcome.corrected(log, task)
         });
-        Ok(Blob(bytes.await?))
+        Ok(Blob(read_sealed(self, job, found.await?, offset).await?))
     }
 
     async fn receipts(&self, job: JobId, first: TaskIndex) -> RpcResult<Vec<TaskReceipts>> {

@@ -1,6 +1,7 @@
 //! The masternode's settings: a TOML file, and keys that it makes for itself at the first start.
 
 use crate::core::SettleLimits;
+use crate::vault::JOBS;
 use anyhow::Context as _;
 use quern_grid::{FleetSettings, Policy, Tuning, fleet};
 use quern_ledger::Account;
@@ -71,11 +72,13 @@ pub struct Config {
     /// How long a verdict waits for others to be settled with, in seconds.
     pub settle_wait_seconds: Option<u32>,
     /// What the jobs' files may take of the disk, in bytes: programs, manifests, shards, and results
-    /// over 64 KiB. Smaller results and the logs are in the store, and come on top.
-    #[serde(default = "default_disk_bytes_max")]
-    pub disk_bytes_max: u64,
+    /// over 64 KiB. Smaller results and the logs are in the store, and come on top. It says the same as a
+    /// [`depot`](Self::depot) that is a folder.
+    pub disk_bytes_max: Option<u64>,
+    /// Where the jobs' files are kept, if not in a folder of `data_dir` as `disk_bytes_max` says.
+    pub depot: Option<quern_depot::Settings>,
     /// What pieces of data that are to be kept may take of the disk until devices keep them, in bytes. They come on top.
-    #[serde(default = "default_disk_bytes_max")]
+    #[serde(default = "default_pieces_bytes_max")]
     pub pieces_bytes_max: u64,
     /// Devices that are connected at a time, at most: from 1 to 1,000,000.
     #[serde(default = "default_device_connections_max")]
@@ -144,7 +147,7 @@ fn default_jobs_api() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 9955))
 }
 
-fn default_disk_bytes_max() -> u64 {
+fn default_pieces_bytes_max() -> u64 {
     DISK_BYTES_MAX
 }
 
@@ -197,6 +200,10 @@ impl Config {
         anyhow::ensure!(
             (connected..=most).contains(&known),
             "devices_max is {known}; give a number from {connected}, which is device_connections_max, to {most}"
+        );
+        anyhow::ensure!(
+            self.depot.is_none() || self.disk_bytes_max.is_none(),
+            "both disk_bytes_max and [depot] say where the jobs' files are; give most_bytes in [depot], and not disk_bytes_max"
         );
         self.check_referee()?;
         self.check_tuning()
@@ -258,6 +265,17 @@ impl Config {
                 })
             })
             .collect()
+    }
+
+    /// The depot that the jobs' files are in. A bucket's keys and certificates are read now.
+    pub(crate) fn depot(&self) -> Result<quern_depot::Config, quern_depot::ConfigError> {
+        let settings = match &self.depot {
+            Some(settings) => settings.clone(),
+            None => quern_depot::Settings::Folder {
+                most_bytes: self.disk_bytes_max.unwrap_or(DISK_BYTES_MAX),
+            },
+        };
+        settings.resolve(&self.data_dir.join(JOBS))
     }
 
     /// When and how large batches are.
@@ -440,16 +458,88 @@ mod tests {
         assert_eq!(config.chain, "ws://127.0.0.1:9944");
         assert_eq!(config.listen().unwrap().len(), 2);
         assert_eq!(config.settle(), SettleLimits::default());
-        assert_eq!(config.disk_bytes_max, DISK_BYTES_MAX);
+        assert_eq!(in_folder(&config), DISK_BYTES_MAX);
         assert_eq!(config.pieces_bytes_max, DISK_BYTES_MAX);
+    }
+
+    /// What the jobs' files may take of the masternode's own folder.
+    fn in_folder(config: &Config) -> u64 {
+        match config.depot().unwrap() {
+            quern_depot::Config::Folder { folder, most_bytes } => {
+                assert_eq!(folder, Path::new("/tmp/x/jobs"));
+                most_bytes
+            }
+            quern_depot::Config::Bucket { .. } => 0,
+        }
     }
 
     #[test]
     fn the_room_on_the_disk_is_as_large_as_the_operator_says() {
         let config = read("data_dir = '/tmp/x'\ndisk_bytes_max = 1_000_000_000").unwrap();
-        assert_eq!(config.disk_bytes_max, 1_000_000_000);
+        assert_eq!(in_folder(&config), 1_000_000_000);
+        let depot = "data_dir = '/tmp/x'\n[depot]\nkind = 'folder'\nmost_bytes = 4_096";
+        assert_eq!(in_folder(&read(depot).unwrap()), 4_096);
         let error = refusal(read("data_dir = '/tmp/x'\ndisk_bytes_max = -1"));
         assert!(error.contains("disk_bytes_max"), "{error}");
+    }
+
+    #[test]
+    fn the_jobs_files_may_be_in_a_bucket_and_what_is_wrong_with_it_is_said() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("bucket.keys");
+        let text = "aws_access_key_id = A\naws_secret_access_key = s";
+        fs::write(&keys, text).unwrap();
+        fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
+        let depot = |text: &str| {
+            read(&format!(
+                "data_dir = '/tmp/x'\n[depot]\nkind = 'bucket'\nmost_bytes = 1_000\nkey_file = {keys:?}\n{text}"
+            ))
+        };
+        for (text, said) in [
+            ("", "url"),
+            ("url = 'https://host/bucket'\nsecret = 's'", "secret"),
+            ("url = 'https://host/bucket'\nmost_bytes = 1", "most_bytes"),
+            ("url = 'https://host/bucket'\nkind = 'folder'", "kind"),
+        ] {
+            let error = refusal(depot(text));
+            assert!(error.contains(said), "{error}");
+        }
+        for (text, said) in [
+            ("url = 'http://host/bucket'", "use https"),
+            ("url = 'https://k:s@host/bucket'", "key_file"),
+            ("url = 'https://host/bucket'\nregion = 'a b'", "\"a b\""),
+            (
+                "url = 'https://host/bucket'\nparts_most_bytes = 1_001",
+                "no more for parts",
+            ),
+            (
+                "url = 'https://host/bucket'\nca_file = '/nowhere'",
+                "/nowhere",
+            ),
+        ] {
+            let error = depot(text).unwrap().depot().unwrap_err();
+            let error = format!("{:#}", anyhow::Error::from(error));
+            assert!(error.contains(said), "{error}");
+        }
+        let both =
+            "data_dir = '/tmp/x'\ndisk_bytes_max = 1\n[depot]\nkind = 'folder'\nmost_bytes = 1";
+        let error = refusal(read(both));
+        assert!(error.contains("both disk_bytes_max and [depot]"), "{error}");
+    }
+
+    #[test]
+    fn what_the_operators_guide_shows_of_a_bucket_are_settings() {
+        let guide = include_str!("../../../docs/operator.md");
+        let blocks = guide.split("```toml\n").skip(1);
+        let blocks = blocks.filter_map(|rest| rest.split("```").next());
+        let depots: Vec<_> = blocks.filter(|it| it.starts_with("[depot]")).collect();
+        assert_eq!(depots.len(), 1);
+        for depot in depots {
+            let config = read(&format!("data_dir = '/tmp/x'\n{depot}")).unwrap();
+            let is_bucket = matches!(config.depot, Some(quern_depot::Settings::Bucket { .. }));
+            assert!(is_bucket);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     core::{Acknowledged, JobPlan, PlannedAssignment, WorkPlan},
     daemon::Shared,
     store::StoreError,
-    vault::{Item, Vault},
+    vault::{GetError, Item, StoreError as DepotError, Vault},
 };
 use incoming::Incoming;
 use quern_primitives::{
@@ -25,7 +25,7 @@ use quern_shards::{
     question::Allowed,
 };
 use quern_verdict::receipt_digest;
-use std::{collections::BTreeSet, io, sync::OnceLock};
+use std::{collections::BTreeSet, sync::OnceLock};
 
 /// A job's manifest and key, once both are here.
 pub(crate) struct JobContext {
@@ -37,21 +37,21 @@ pub(crate) struct JobContext {
     /// What receipts must state of each task, once it was handed out or looked at: 40 bytes a task, so that
     /// no key is unwrapped for a report on the task that owns the core.
     questions: Box<[OnceLock<Digest>]>,
-    /// The program's length, once it was asked for.
+    /// The program's length, once it was found to be here.
     program_bytes: OnceLock<u32>,
     /// What the job's lanes follow from, once it is known.
     lane_seed: OnceLock<Digest>,
 }
 
 impl JobContext {
-    /// Of a job whose manifest and key are here; its files are looked for in the vault.
+    /// Of a job whose manifest and key are here, and these of its shards.
     pub(crate) fn new(
         manifest: ValidatedManifest,
         key: JobKey,
         submission: &Submission,
-        vault: &Vault,
+        kept: &BTreeSet<TaskIndex>,
     ) -> Self {
-        let incoming = Incoming::new(manifest.job(), manifest.tasks(), vault);
+        let incoming = Incoming::new(manifest.job(), manifest.tasks(), kept);
         let questions = manifest.shards().iter().map(|_| OnceLock::new());
         Self {
             questions: questions.collect(),
@@ -64,20 +64,16 @@ impl JobContext {
         }
     }
 
-    /// What the core must know of the job. Shards that come from now on it hears of apart.
-    pub(crate) fn plan(
-        &self,
-        seed: [u8; 32],
-        settled: BTreeSet<TaskIndex>,
-        vault: &Vault,
-    ) -> JobPlan {
+    /// What the core must know of the job, whose program was found to be here. Shards that come from now on it hears
+    /// of apart.
+    pub(crate) fn plan(&self, seed: [u8; 32], settled: BTreeSet<TaskIndex>) -> JobPlan {
         self.learn_lanes(seed);
         JobPlan {
             input_roots: self.input_roots(),
             missing: self.incoming.missing(),
             settled,
             seed,
-            fetch_bytes_max: self.fetch_bytes_max(vault),
+            fetch_bytes_max: self.fetch_bytes_max(),
             trust_seed: self.key.trust_seed(&self.manifest.job()),
         }
     }
@@ -116,23 +112,47 @@ impl JobContext {
     }
 
     /// What a device fetches for a task at the most: the program and the largest sealed shard.
-    fn fetch_bytes_max(&self, vault: &Vault) -> u64 {
+    fn fetch_bytes_max(&self) -> u64 {
         let shards = self.manifest.shards().iter().map(ShardEntry::sealed_bytes);
-        let program_bytes = self.program_bytes(vault).unwrap_or(0);
+        let program_bytes = self.program_bytes.get().copied().unwrap_or(0);
         shards
             .max()
             .unwrap_or(0)
             .saturating_add(program_bytes.into())
     }
 
-    /// The length of the program, which is here before any task is handed out.
-    fn program_bytes(&self, vault: &Vault) -> Option<u32> {
+    /// The length of the program, if it is here, as it is before any task is handed out. The vault is asked until it is.
+    pub(crate) async fn program_bytes(&self, vault: &Vault) -> Result<Option<u32>, DepotError> {
         if let Some(bytes) = self.program_bytes.get() {
-            return Some(*bytes);
+            return Ok(Some(*bytes));
         }
-        let held = vault.held(self.manifest.job(), Item::Program);
-        let bytes = u32::try_from(held).ok().filter(|bytes| *bytes > 0)?;
-        Some(*self.program_bytes.get_or_init(|| bytes))
+        let length = vault.length(self.manifest.job(), Item::Program).await?;
+        let bytes = length.and_then(|bytes| u32::try_from(bytes).ok());
+        let bytes = bytes.filter(|bytes| *bytes > 0);
+        Ok(bytes.map(|bytes| *self.program_bytes.get_or_init(|| bytes)))
+    }
+
+    /// Whether what is needed to compute a task is here.
+    pub(crate) async fn has_input(
+        &self,
+        vault: &Vault,
+        task: TaskIndex,
+    ) -> Result<bool, DepotError> {
+        let has_program = self.program_bytes(vault).await?.is_some();
+        Ok(has_program && task < self.manifest.tasks() && !self.incoming.is_missing(task))
+    }
+
+    /// Bytes of an item of the job that devices fetch; none if it is not here.
+    pub(crate) async fn fetched_bytes(
+        &self,
+        vault: &Vault,
+        item: Item,
+    ) -> Result<Option<u64>, DepotError> {
+        match item {
+            Item::Shard(task) => Ok(self.manifest.shard(task).map(ShardEntry::sealed_bytes)),
+            Item::Program => Ok(self.program_bytes(vault).await?.map(u64::from)),
+            Item::Manifest | Item::Result(..) => Ok(None),
+        }
     }
 }
 
@@ -150,43 +170,29 @@ enum ComposeError {
     Key(#[source] UnwrapError),
     /// The shard's file is gone or damaged.
     #[error("the sealed shard cannot be read; restore its file")]
-    Shard(#[source] io::Error),
+    Shard(#[source] GetError),
     /// The program's file is gone.
     #[error("the program cannot be found; restore its file")]
     Program,
+    /// Whether the program's file is there cannot be said.
+    #[error("the program cannot be looked for")]
+    Depot(#[from] DepotError),
 }
 
 /// The answer to an exchange: the plan, with keys sealed to the device and small shards inside; and
 /// what of the plan cannot be handed out. The device is told to drop that, and the core must be told
 /// that nobody has it.
-pub(crate) fn compose(
+pub(crate) async fn compose(
     shared: &Shared,
     device: DeviceId,
     courier: &Courier,
-    plan: WorkPlan,
+    mut plan: WorkPlan,
 ) -> (Response, Vec<PlannedAssignment>) {
-    let told = plan.acknowledged.iter();
-    let words = told.filter_map(|told| acknowledgement(shared, device, told));
-    let words: Vec<Acknowledgement> = words.collect();
-    let mut work = Work {
-        acknowledged: Acknowledgements::sign(&words, &shared.node, &shared.genesis),
-        reveals: plan.reveals,
-        discard: plan.discard,
-        assignments: Vec::with_capacity(plan.assignments.len()),
-        benchmark: plan
-            .benchmark
-            .zip(shared.benchmark.as_ref())
-            .map(|(plan, benchmark)| Benchmark {
-                number: plan.number,
-                program: benchmark.module().to_vec(),
-                input: plan.input,
-                fuel: plan.fuel,
-            }),
-        ask_again_ms: plan.ask_again_ms,
-    };
+    let assignments = std::mem::take(&mut plan.assignments);
+    let mut work = without_shards(shared, device, plan);
     let mut withheld = Vec::new();
-    for planned in plan.assignments {
-        match assignment(shared, device, courier, &planned) {
+    for planned in assignments {
+        match assignment(shared, device, courier, &planned).await {
             Ok(assignment) => work.assignments.push(assignment),
             Err(error) => {
                 let (id, error) = (planned.id, &error as &dyn std::error::Error);
@@ -200,6 +206,29 @@ pub(crate) fn compose(
         }
     }
     (Response::Work(work), withheld)
+}
+
+/// The same of a plan in which nothing is given out. It waits for nothing where nothing is acknowledged either.
+pub(crate) fn without_shards(shared: &Shared, device: DeviceId, plan: WorkPlan) -> Work {
+    let told = plan.acknowledged.iter();
+    let words = told.filter_map(|told| acknowledgement(shared, device, told));
+    let words: Vec<Acknowledgement> = words.collect();
+    Work {
+        acknowledged: Acknowledgements::sign(&words, &shared.node, &shared.genesis),
+        reveals: plan.reveals,
+        discard: plan.discard,
+        assignments: vec![],
+        benchmark: plan
+            .benchmark
+            .zip(shared.benchmark.as_ref())
+            .map(|(plan, benchmark)| Benchmark {
+                number: plan.number,
+                program: benchmark.module().to_vec(),
+                input: plan.input,
+                fuel: plan.fuel,
+            }),
+        ask_again_ms: plan.ask_again_ms,
+    }
 }
 
 /// This masternode's word that it has taken a device's report. Of one that the device was told of before, or
@@ -234,7 +263,7 @@ fn acknowledgement(
     })
 }
 
-fn assignment(
+async fn assignment(
     shared: &Shared,
     device: DeviceId,
     courier: &Courier,
@@ -245,6 +274,10 @@ fn assignment(
     let submission = shared.job(job).ok_or(ComposeError::NotOpen)?.submission;
     let manifest = &context.manifest;
     let shard = manifest.shard(task).ok_or(ComposeError::NoSuchTask)?;
+    let sealed_bytes = shard.sealed_bytes();
+    let inline_shard = inline_shard(&shared.vault, job, task, sealed_bytes).await?;
+    let program_bytes = context.program_bytes(&shared.vault).await?;
+    let program_bytes = program_bytes.ok_or(ComposeError::Program)?;
     let key = manifest
         .shard_key(&context.key, task)
         .ok_or(ComposeError::NoSuchTask)?
@@ -257,14 +290,10 @@ fn assignment(
         device,
     };
     let sealed = courier.hand_over(&key, &purpose);
-    let sealed_bytes = shard.sealed_bytes();
-    let inline_shard = inline_shard(&shared.vault, job, task, sealed_bytes)?;
     Ok(Assignment {
         id: planned.id,
         program: submission.program,
-        program_bytes: context
-            .program_bytes(&shared.vault)
-            .ok_or(ComposeError::Program)?,
+        program_bytes,
         arguments: manifest.arguments(task).map(<[u8]>::to_vec).collect(),
         shard: ShardFacts {
             root: shard.chunk_root,
@@ -295,18 +324,19 @@ pub(crate) fn task_limits(submission: &Submission, time_ms: u64) -> TaskLimits {
 }
 
 /// A sealed shard of so many bytes, if it is small enough to be in the answer.
-fn inline_shard(
+async fn inline_shard(
     vault: &Vault,
     job: JobId,
     task: TaskIndex,
     sealed_bytes: u64,
 ) -> Result<Option<Vec<u8>>, ComposeError> {
-    match usize::try_from(sealed_bytes) {
-        Ok(bytes) if bytes <= limits::INLINE_SHARD_BYTES_MAX => vault
-            .read_exactly(job, Item::Shard(task), bytes)
+    match sealed_bytes <= limits::INLINE_SHARD_BYTES_MAX as u64 {
+        true => vault
+            .read_exactly(job, Item::Shard(task), sealed_bytes)
+            .await
             .map(Some)
             .map_err(ComposeError::Shard),
-        _ => Ok(None),
+        false => Ok(None),
     }
 }
 
@@ -314,29 +344,31 @@ fn inline_shard(
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
+    use crate::vault::{JOBS, tests::vault_in};
     use std::fs;
 
     const JOB: JobId = JobId([1; 32]);
 
-    #[test]
-    fn a_small_shard_is_in_the_answer_and_a_large_or_damaged_one_is_not() {
+    #[tokio::test]
+    async fn a_small_shard_is_in_the_answer_and_a_large_or_damaged_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::open(folder.path(), u64::MAX).unwrap();
-        vault.append(JOB, Item::Shard(3), 0, 6, b"abcdef").unwrap();
-        vault.keep(JOB, Item::Shard(3)).unwrap();
-        let inline = |sealed_bytes| inline_shard(&vault, JOB, 3, sealed_bytes);
-        assert_eq!(inline(6).unwrap().unwrap(), b"abcdef");
+        let vault = vault_in(folder.path(), u64::MAX).await;
+        let bytes = (&b"abcdef"[..]).into();
+        vault.put(JOB, Item::Shard(3), bytes).await.unwrap();
+        let inline = async |sealed_bytes| inline_shard(&vault, JOB, 3, sealed_bytes).await;
+        assert_eq!(inline(6).await.unwrap().unwrap(), b"abcdef");
         let large = limits::INLINE_SHARD_BYTES_MAX as u64 + 1;
-        assert_eq!(inline(large).unwrap(), None);
+        assert_eq!(inline(large).await.unwrap(), None);
 
-        let path = folder.path().join(hex::encode(JOB.0)).join("shards/3");
+        let job = folder.path().join(JOBS).join(hex::encode(JOB.0));
+        let path = job.join("shards/3");
         fs::write(&path, b"abcde").unwrap();
-        let why_not = || match inline(6) {
-            Err(ComposeError::Shard(error)) => error.kind(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(why_not(), io::ErrorKind::UnexpectedEof);
+        let damaged = inline(6).await.unwrap_err();
+        let is_short = matches!(damaged, ComposeError::Shard(GetError::Short { .. }));
+        assert!(is_short, "{damaged:?}");
         fs::remove_file(&path).unwrap();
-        assert_eq!(why_not(), io::ErrorKind::NotFound);
+        let gone = inline(6).await.unwrap_err();
+        let is_missing = matches!(gone, ComposeError::Shard(GetError::Missing { .. }));
+        assert!(is_missing, "{gone:?}");
     }
 }

@@ -19,6 +19,7 @@ mod questions;
 mod recomputing;
 mod showing;
 mod state;
+mod sweeping;
 mod transfers;
 mod uploads;
 
@@ -33,7 +34,7 @@ pub(crate) use state::Shared;
 use crate::{
     altering::{Altering, altered},
     config::Config,
-    context::compose,
+    context::{compose, without_shards},
     core::{
         Challenge, Core, Effect, Event, News, NoReferee, Note, PlannedAssignment, ReportFacts,
         Settings, SettleLimits, Tick, Ticket, Token, Truth,
@@ -51,8 +52,7 @@ use lottery::{Lottery, Outcome};
 use quern_ledger::Chain;
 use quern_network::{ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle};
 use quern_primitives::{
-    BlockNumber, DeviceId, Digest, JobId, TaskIndex, ids::ReplicaIndex, job::Job,
-    payload::NodeSecret,
+    BlockNumber, DeviceId, Digest, JobId, TaskIndex, job::Job, payload::NodeSecret,
 };
 use quern_protocol::{Exchange, Hello, Response};
 use quern_sandbox::Cancel;
@@ -173,6 +173,7 @@ async fn serve(
     stop: BoxFuture<'static, ()>,
 ) -> anyhow::Result<()> {
     let keys = config.keys()?;
+    let depot = config.depot()?;
     let chain = Chain::connect(&config.chain).await;
     let chain = chain.context("a masternode needs the node that `chain` in its settings names")?;
     let genesis = chain.genesis();
@@ -192,6 +193,7 @@ async fn serve(
     books.checks_batches = altering.is_none();
     let altered_calendar = altering.as_ref().map(|altering| altering.calendar());
     let calendar = altered_calendar.unwrap_or_default();
+    let vault = Vault::open(&config.data_dir, depot).await?;
     let shared = Arc::new(Shared {
         account: keys.account,
         node,
@@ -200,7 +202,7 @@ async fn serve(
         chain,
         sending: books.sending.clone(),
         store,
-        vault: Vault::open(&config.data_dir.join("jobs"), config.disk_bytes_max)?,
+        vault,
         commands,
         benchmark: figures::benchmark(),
         benchmarks_wanted: Semaphore::new(figures::BENCHMARKS_READY),
@@ -253,6 +255,7 @@ async fn serve(
     .await?;
     published::publish_at_last(&shared, &config, &server, api.local_addr()).await?;
     tokio::spawn(watcher::watch(shared.clone()));
+    tokio::spawn(sweeping::sweep(shared.clone()));
     tokio::spawn(settler::settle(books, shared.clone(), to_settle, tell));
     tokio::spawn(disputes::look_after(shared.clone()));
     tokio::spawn(replicate(shared.clone()));
@@ -470,7 +473,7 @@ impl Grid {
                 task,
                 ref accepted,
             } => {
-                if self.shared.vault.has_results(job) {
+                if self.shared.vault.may_have_results(job, task) {
                     self.keep_result(job, task, accepted.first().copied());
                 }
                 self.shared.store.carry_out(effect);
@@ -521,7 +524,7 @@ impl Grid {
                 if has_shards || has_words {
                     // Files are read and acknowledgements signed beside the task that owns the core.
                     tokio::spawn(async move {
-                        let (answer, withheld) = compose(&shared, device, &courier, work);
+                        let (answer, withheld) = compose(&shared, device, &courier, work).await;
                         reply.reply(answer);
                         for given in withheld {
                             let command = Command::Withheld { device, given };
@@ -530,8 +533,8 @@ impl Grid {
                         }
                     });
                 } else {
-                    let (answer, _) = compose(&shared, device, &courier, work);
-                    reply.reply(answer);
+                    let work = without_shards(&shared, device, work);
+                    reply.reply(Response::Work(work));
                 }
             }
             Effect::Refuse { token, refusal } => {
@@ -564,16 +567,6 @@ impl Grid {
             // Each is looked at a few times at most, however many are wanted.
             self.tokens_max = (2 * self.tokens.len()).max(COMMANDS_MAX);
         }
-    }
-
-    /// Erases the other results of a task that were delivered in pieces.
-    fn keep_result(&self, job: JobId, task: TaskIndex, kept: Option<(ReplicaIndex, DeviceId)>) {
-        let vault = self.shared.vault.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = vault.keep_result(job, task, kept) {
-                tracing::warn!(%job, task, %error, "cannot erase results that were not accepted");
-            }
-        });
     }
 
     fn order(&self, order: settler::Order) {

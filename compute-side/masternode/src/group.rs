@@ -42,6 +42,9 @@ pub(crate) use referees::referee;
 pub(crate) use turns::{SettledError, settled_before, take_turns};
 pub(crate) use witnessed::Witnessed;
 
+use quern_jobs_api::GroupError;
+use quern_primitives::JobId;
+
 /// What a member is asked to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {
@@ -49,4 +52,10 @@ pub(crate) enum About {
     Batch,
     /// That a job cannot go on.
     End,
+}
+
+/// What other members are told where something of a job cannot be read; why, the operator is.
+fn not_read(job: JobId, error: &(dyn std::error::Error + 'static)) -> GroupError {
+    tracing::warn!(%job, error, "cannot read a job's files");
+    GroupError::Storage
 }

@@ -13,7 +13,7 @@
 //! | [`settler`] | has batches certified, and sends them |
 //! | `group` | a job's masternodes among themselves: logs, certificates, turns |
 //! | `disputes` | answers disputes over its batches |
-//! | `store`, `vault` | what is remembered, and the jobs' files |
+//! | `store`, `vault` | what is remembered, and the jobs' files, in a depot |
 //! | `locks` | locks that stay open when who held one panicked |
 //! | `altering` | where tests have a masternode lie; nothing does in a masternode |
 

@@ -9,9 +9,9 @@ use crate::{
     context::{JobContext, task_limits},
     core::{NoReferee, Purpose, REFEREE_REPLICA, Truth, name_of},
     locks::lock,
-    vault::{Item, Vault},
+    vault::{GetError, Item, Vault},
 };
-use quern_jobs_api::{ApiError, PIECE_BYTES_MAX};
+use quern_depot::{AppendError, PutError};
 use quern_primitives::{
     DeviceId, GenesisHash, JobId, ProgramHash, TaskIndex, device::Class, job::Submission,
     log::RefereeReport, payload::NodeSecret, receipt::Answer,
@@ -27,8 +27,10 @@ use quern_shards::{
     result::{SealedResult, seal_result},
     seal::{self, OpenError, SealError},
 };
+use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, VecDeque},
+    convert::Infallible,
     io,
     sync::{
         Arc, Condvar, Mutex, PoisonError,
@@ -37,6 +39,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use tokio::runtime::Handle;
 
 /// Stack of a thread that compiles a program, as the threads have it that run one.
 const COMPILE_STACK_BYTES: usize = 4 * 1024 * 1024;
@@ -71,7 +74,7 @@ pub(crate) enum RefereeError {
     Key(#[source] UnwrapError),
     /// The shard's file is gone or damaged.
     #[error("the sealed shard cannot be read; restore its file")]
-    Shard(#[source] io::Error),
+    Shard(#[source] GetError),
     /// The shard is another than the manifest names.
     #[error("the sealed shard is not the one that was uploaded; restore its file")]
     OtherShard,
@@ -80,7 +83,10 @@ pub(crate) enum RefereeError {
     Sealed(#[source] OpenError),
     /// The program's file is gone.
     #[error("the program cannot be read; restore its file")]
-    Program(#[source] io::Error),
+    Program(#[source] GetError),
+    /// The program is another than the job names.
+    #[error("the program is not the one that was uploaded; restore its file")]
+    OtherProgram,
     /// The program does not compile.
     #[error("the program does not compile")]
     Compile(#[source] ProgramError),
@@ -135,11 +141,11 @@ pub(crate) enum RefereeError {
     #[error("the result cannot be sealed")]
     Seal(#[source] SealError),
     /// The result finds no room.
-    #[error("there is no room for the result; raise disk_bytes_max")]
-    Room(#[source] ApiError),
+    #[error("there is no room for the result; raise disk_bytes_max, or most_bytes of the depot")]
+    Room(#[source] PutError<Infallible>),
     /// The result cannot be written.
     #[error("the result cannot be written; is the disk full?")]
-    Write(#[source] io::Error),
+    Write(#[source] PutError<Infallible>),
 }
 
 impl From<&RefereeError> for NoReferee {
@@ -153,6 +159,7 @@ impl From<&RefereeError> for NoReferee {
             | RefereeError::OtherShard
             | RefereeError::Sealed(_)
             | RefereeError::Program(_)
+            | RefereeError::OtherProgram
             | RefereeError::Compile(_)
             | RefereeError::Arguments(_) => Self::Data,
             RefereeError::Memory { .. }
@@ -231,6 +238,8 @@ pub(crate) struct Referee {
     /// Under which its results are sealed: this masternode's name on the network.
     name: DeviceId,
     vault: Vault,
+    /// Where a thread that computes waits for the vault.
+    runtime: Handle,
     /// Memory that a task may have here. One that takes more than the machine has would take the masternode
     /// with it, again and again.
     memory_mib: u64,
@@ -300,7 +309,7 @@ struct Programs {
 
 impl Referee {
     /// A referee with this network key on a chain, which finds jobs' files in the vault, and lets a task have
-    /// so much memory.
+    /// so much memory. It waits for the vault in the runtime in which this is called.
     pub(crate) fn new(
         node: NodeSecret,
         genesis: GenesisHash,
@@ -308,6 +317,7 @@ impl Referee {
         memory_mib: u64,
     ) -> Self {
         Self {
+            runtime: Handle::current(),
             name: name_of(&node.public()),
             node,
             genesis,
@@ -318,7 +328,7 @@ impl Referee {
         }
     }
 
-    /// Computes a task, on the calling thread.
+    /// Computes a task, on the calling thread, which is none of the runtime's.
     pub(crate) fn compute(
         &self,
         brief: &Brief<'_>,
@@ -370,11 +380,9 @@ impl Referee {
             return Err(RefereeError::NoSuchTask);
         };
         let key = key.map_err(RefereeError::Key)?;
-        let bytes = usize::try_from(shard.sealed_bytes()).unwrap_or(usize::MAX);
-        let sealed = self
-            .vault
-            .read_exactly(brief.job(), Item::Shard(task), bytes)
-            .map_err(RefereeError::Shard)?;
+        let (item, bytes) = (Item::Shard(task), shard.sealed_bytes());
+        let read = self.vault.read_exactly(brief.job(), item, bytes);
+        let sealed = self.runtime.block_on(read).map_err(RefereeError::Shard)?;
         if chunk_root(&sealed) != shard.chunk_root {
             return Err(RefereeError::OtherShard);
         }
@@ -440,10 +448,11 @@ impl Referee {
         patience: &Patience<'_>,
     ) -> Result<Program, RefereeError> {
         let (class, hash) = (brief.submission.class, brief.submission.program);
-        let module = self
-            .vault
-            .read_all(brief.job(), Item::Program)
-            .map_err(RefereeError::Program)?;
+        let read = self.vault.read_all(brief.job(), Item::Program);
+        let module = self.runtime.block_on(read).map_err(RefereeError::Program)?;
+        if ProgramHash(Sha256::digest(&module).into()) != hash {
+            return Err(RefereeError::OtherProgram);
+        }
         let engine = lock(&self.programs).engine(class);
         let engine = engine.map_err(RefereeError::Engine)?;
         let programs = self.programs.clone();
@@ -498,7 +507,8 @@ impl Referee {
                 return Err(RefereeError::GivenUp(Exit::Cancelled));
             }
             let kept = (brief.job(), brief.task, self.name);
-            match keep_result(&self.vault, kept, &sealed.bytes) {
+            let keeping = keep_result(&self.vault, kept, sealed.bytes);
+            match self.runtime.block_on(keeping) {
                 Ok(()) => Output::Delivered {
                     bytes: bytes as u64,
                 },
@@ -532,24 +542,17 @@ impl Referee {
 }
 
 /// Writes a result that the masternode of this name has sealed, unless the same was written before a crash.
-pub(crate) fn keep_result(
+pub(crate) async fn keep_result(
     vault: &Vault,
     (job, task, name): (JobId, TaskIndex, DeviceId),
-    sealed: &[u8],
+    sealed: Vec<u8>,
 ) -> Result<(), RefereeError> {
     let item = Item::Result(task, REFEREE_REPLICA, name);
-    if vault.has(job, item) {
-        return Ok(());
-    }
-    vault.drop_part(job, item);
-    let total = sealed.len() as u64;
-    let mut offset = 0;
-    for piece in sealed.chunks(PIECE_BYTES_MAX) {
-        let appended = vault.append(job, item, offset, total, piece);
-        appended.map_err(RefereeError::Room)?;
-        offset += piece.len() as u64;
-    }
-    vault.keep(job, item).map_err(RefereeError::Write)
+    let put = vault.put(job, item, sealed.into()).await;
+    put.map_err(|error| match error {
+        PutError::Append(AppendError::NoRoom { .. }) => RefereeError::Room(error),
+        _ => RefereeError::Write(error),
+    })
 }
 
 #[cfg(test)]

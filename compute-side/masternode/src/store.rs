@@ -272,6 +272,13 @@ impl Store {
             .collect()
     }
 
+    /// What is remembered of a job; none if it is not known.
+    pub(crate) fn record(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+        let table = self.database.begin_read()?.open_table(JOBS)?;
+        let record = table.get(job.0)?.map(|bytes| decode_record(bytes.value()));
+        record.transpose()
+    }
+
     /// Remembers jobs as the chain has them; on disk when this returns. However many they are, the
     /// disk is waited for once.
     pub(crate) fn remember_jobs(&self, jobs: &[(JobId, &Job)]) -> Result<(), StoreError> {
@@ -319,9 +326,7 @@ impl Store {
 
     /// The key that a job's owner delegated, until the chain closes the job.
     pub(crate) fn delegated_key(&self, job: JobId) -> Result<Option<SealedParts>, StoreError> {
-        let table = self.database.begin_read()?.open_table(JOBS)?;
-        let record = table.get(job.0)?.map(|bytes| decode_record(bytes.value()));
-        Ok(record.transpose()?.and_then(|record| record.delegated_key))
+        Ok(self.record(job)?.and_then(|record| record.delegated_key))
     }
 
     /// The token that a job's owner shows, if the owner ever delegated the key.

@@ -6,14 +6,15 @@ use crate::{
     daemon::{Command, Shared, beginning_at_last, seed_now},
     group::{Counting, settled_before},
     store::JobRecord,
-    vault::Item,
+    vault::{GetError, Item},
 };
 use anyhow::Context as _;
+use quern_depot::ListError;
 use quern_jobs_api::JobStatus;
 use quern_ledger::{ChainError, State, SubmitError};
 use quern_primitives::{
-    BlockNumber, JobId,
-    job::{Job, JobEnd, JobState},
+    BlockNumber, JobId, TaskIndex,
+    job::{Job, JobEnd, JobState, Submission},
 };
 use quern_shards::{
     keys::{Delegation, SealedKey, accept_delegation},
@@ -114,7 +115,7 @@ async fn reconcile(shared: &Arc<Shared>, core: &mut Core) -> anyhow::Result<Bloc
         } else if let Some(job) = state.job(id).await? {
             let has_log = shared.store.read_log(id)?.length()? > 0;
             if is_over_here || (!has_log && was_anothers(shared, &record.job)) {
-                take_up_anothers(shared, (block, id, job), &record)?;
+                take_up_anothers(shared, (block, id, job), &record).await?;
                 continue;
             }
             // It ended while this masternode was away, or another one goes on with it.
@@ -132,8 +133,8 @@ fn was_anothers(shared: &Shared, job: &Job) -> bool {
 
 /// Takes up a job of whose group this masternode is and which it does not coordinate: for its turn, and to check
 /// what is certified. The core knows nothing of it.
-fn take_up_anothers(
-    shared: &Shared,
+async fn take_up_anothers(
+    shared: &Arc<Shared>,
     (block, id, job): (BlockNumber, JobId, Job),
     record: &JobRecord,
 ) -> anyhow::Result<()> {
@@ -143,8 +144,7 @@ fn take_up_anothers(
         erase_inputs(shared, id);
         return Ok(());
     }
-    let key = record.delegated_key;
-    let context = key.and_then(|key| open_context(shared, id, &job, key));
+    let context = context_of(shared, id, &job, Some(record)).await;
     shared.learn(id, block, job);
     if let Some(context) = context {
         shared.put_context(id, context);
@@ -160,11 +160,11 @@ async fn recover(
 ) -> anyhow::Result<()> {
     let lines = shared.store.lines(id)?;
     let written = lines.len();
-    let context = record
-        .as_ref()
-        .and_then(|record| record.delegated_key)
-        .and_then(|key| open_context(shared, id, &job, key));
-    let has_program = shared.vault.has(id, Item::Program);
+    let context = context_of(shared, id, &job, record.as_ref()).await;
+    let has_program = match &context {
+        None => false,
+        Some(context) => has_program(shared, id, context).await,
+    };
     let seed = match &context {
         None => None,
         Some(_) => seed_now(shared, id).await?,
@@ -176,7 +176,7 @@ async fn recover(
     let plan = match (can_start, seed) {
         (Some(context), Some(seed)) => {
             let settled = settled_before(shared, id, &job).await?;
-            Some(context.plan(seed, settled, &shared.vault))
+            Some(context.plan(seed, settled))
         }
         // No other job waits for the block that notes it: this one starts when that is final.
         (Some(_), None) => {
@@ -249,20 +249,78 @@ pub(crate) fn drop_inputs(shared: &Shared, id: JobId) {
 /// Erases what a closed job was computed from, beside everything else: it may be many files.
 fn erase_inputs(shared: &Shared, id: JobId) {
     let vault = shared.vault.clone();
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = vault.erase_inputs(id) {
-            // It is tried again at the next start, and goes with the rest when its time is over.
-            tracing::warn!(job = %id, %error, "cannot erase what a closed job was computed from");
+    tokio::spawn(async move {
+        if let Err(error) = vault.erase_inputs(id).await {
+            // It is tried again by the next sweep.
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(job = %id, error, "cannot erase what a closed job was computed from");
         }
     });
 }
 
-/// Opens a job's manifest with its delegated key, if both are here.
-pub(crate) fn open_context(
-    shared: &Shared,
+/// A job's manifest and key, if both are here and can be read.
+async fn context_of(
+    shared: &Arc<Shared>,
     id: JobId,
     job: &Job,
+    record: Option<&JobRecord>,
+) -> Option<JobContext> {
+    let key = record.and_then(|record| record.delegated_key)?;
+    open_context(shared, id, job, key).await.unwrap_or_else(|error| {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(job = %id, error, "a job's manifest cannot be read; the job waits for its owner, or for the next start");
+        None
+    })
+}
+
+/// Whether a job's program is here and can be looked for.
+async fn has_program(shared: &Shared, id: JobId, context: &JobContext) -> bool {
+    match context.program_bytes(&shared.vault).await {
+        Ok(bytes) => bytes.is_some(),
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(job = %id, error, "a job's program cannot be looked for; the job waits for its owner, or for the next start");
+            false
+        }
+    }
+}
+
+/// Why it cannot be said whether a job's manifest is here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ContextError {
+    /// The manifest.
+    #[error("the sealed manifest cannot be read")]
+    Manifest(#[source] GetError),
+    /// Which shards are here.
+    #[error("the job's shards cannot be listed")]
+    Shards(#[from] ListError),
+}
+
+/// Opens a job's manifest with its delegated key, if both are here.
+pub(crate) async fn open_context(
+    shared: &Arc<Shared>,
+    id: JobId,
+    job: &Job,
+    key: ([u8; 32], [u8; 48]),
+) -> Result<Option<JobContext>, ContextError> {
+    let bytes = match shared.vault.read_all(id, Item::Manifest).await {
+        Err(GetError::Missing { .. }) => return Ok(None),
+        bytes => bytes.map_err(ContextError::Manifest)?,
+    };
+    let kept = shared.vault.kept_shards(id).await?;
+    let (shared, submission) = (shared.clone(), job.submission.clone());
+    // The largest takes a while.
+    let work = move || opened(&shared, id, &submission, key, (&bytes, &kept));
+    Ok(tokio::task::spawn_blocking(work).await.unwrap_or_default())
+}
+
+/// What is opened of a job's manifest, with those of its shards that are here.
+fn opened(
+    shared: &Shared,
+    id: JobId,
+    submission: &Submission,
     (encapsulated, ciphertext): ([u8; 32], [u8; 48]),
+    (bytes, kept): (&[u8], &BTreeSet<TaskIndex>),
 ) -> Option<JobContext> {
     let purpose = Delegation {
         genesis: shared.genesis,
@@ -273,7 +331,6 @@ pub(crate) fn open_context(
         encapsulated,
         ciphertext,
     };
-    let submission = &job.submission;
     let key = accept_delegation(
         &shared.sealing,
         &purpose,
@@ -281,9 +338,8 @@ pub(crate) fn open_context(
         &sealed,
     )
     .ok()?;
-    let bytes = shared.vault.read_all(id, Item::Manifest).ok()?;
-    let manifest = manifest::open(shared.genesis, id, submission, &key, &bytes).ok()?;
-    Some(JobContext::new(manifest, key, submission, &shared.vault))
+    let manifest = manifest::open(shared.genesis, id, submission, &key, bytes).ok()?;
+    Some(JobContext::new(manifest, key, submission, kept))
 }
 
 /// Tells the core of every finalised block, until the masternode stops.
@@ -319,7 +375,8 @@ async fn follow(shared: &Arc<Shared>, counting: &mut Counting) -> Result<(), Cha
         }
         if block >= erased + ERASE_BLOCKS {
             erased = block;
-            erase_old(shared, block);
+            // A bucket takes its time, and blocks do not wait for it.
+            tokio::spawn(erase_old(shared.clone(), block));
         }
         state = shared.chain.at(blocks.next().await?).await?;
     }
@@ -395,13 +452,13 @@ pub(crate) fn as_seen_here(shared: &Shared, job: Job) -> Job {
 }
 
 /// Erases what is kept of jobs that were closed long ago.
-fn erase_old(shared: &Shared, block: BlockNumber) {
+async fn erase_old(shared: Arc<Shared>, block: BlockNumber) {
     let Ok(jobs) = shared.store.jobs() else {
         return;
     };
     for (id, record) in jobs {
         if !record.job.state.is_open()
-            && let Err(error) = erase_if_old(shared, id, block)
+            && let Err(error) = erase_if_old(&shared, id, block).await
         {
             tracing::warn!(%id, error = format!("{error:#}"), "cannot erase a closed job");
         }
@@ -410,11 +467,11 @@ fn erase_old(shared: &Shared, block: BlockNumber) {
 
 /// Erases a closed job if its time is over. One that ended while this masternode was away counts from
 /// the first look at it.
-fn erase_if_old(shared: &Shared, id: JobId, block: BlockNumber) -> anyhow::Result<()> {
+async fn erase_if_old(shared: &Shared, id: JobId, block: BlockNumber) -> anyhow::Result<()> {
     let closed_at = shared.store.closed_at(id, block)?;
     if block > closed_at.saturating_add(RETENTION_BLOCKS) {
         shared.forget(id);
-        shared.vault.erase(id)?;
+        shared.vault.erase(id).await?;
         shared.store.erase(id)?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::world::{
 use bytes::Bytes;
 use futures::stream;
 use quern_depot::{
-    AppendError, Content, GetError, ITEM_BYTES_MAX, Item, KeepError, Name, PIECE_BYTES_MAX,
+    AppendError, Content, Depot, GetError, ITEM_BYTES_MAX, Item, KeepError, Name, PIECE_BYTES_MAX,
     PutError, Received, Swept,
 };
 use std::{fs, io};
@@ -265,6 +265,46 @@ async fn a_job_is_listed_and_erased_and_others_are_left_alone() {
         assert_eq!(depot.bytes(), 0);
         let left = fs::read_dir(world.jobs()).unwrap().count();
         assert_eq!(left, 0, "empty folders go too");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_tasks_results_some_are_erased_and_nothing_else_of_the_job_is_looked_at() {
+    on_both(async |world: World| {
+        let depot = &world.depot;
+        for name in [
+            shard(1),
+            result(1, 0),
+            result(1, 1),
+            result(1, u8::MAX),
+            result(11, 0),
+        ] {
+            world.keep(name, &bytes(10)).await;
+        }
+        world.upload(result(1, 3), &bytes(20)).await;
+        world.upload(shard(4), &bytes(20)).await;
+        assert_eq!(depot.begun(JOB), [shard(4), result(1, 3)]);
+        assert_eq!(depot.begun(OTHER), []);
+        let may = |depot: &Depot| [0, 1, 11].map(|task| depot.may_have_results(JOB, task));
+        assert_eq!(may(depot), [false, true, true]);
+        assert_eq!(may(&world.reopened().await), [false, true, true]);
+
+        let swept = depot
+            .erase_results((JOB, 1), |name| *name != result(1, 1))
+            .await
+            .unwrap();
+        let (erased, strange) = (3, 0);
+        assert_eq!(swept, Swept { erased, strange });
+        let left = [shard(1), result(1, 1), result(11, 0)];
+        assert_eq!(depot.list(JOB).await.unwrap(), left);
+        assert_eq!(depot.begun(JOB), [shard(4)]);
+        depot.erase_results((JOB, 1), |_| true).await.unwrap();
+        depot.erase_results((JOB, 7), |_| true).await.unwrap();
+        let left = [shard(1), result(11, 0)];
+        assert_eq!(depot.list(JOB).await.unwrap(), left);
+        depot.erase(JOB, |_| true).await.unwrap();
+        assert_eq!(may(depot), [false; 3]);
     })
     .await;
 }

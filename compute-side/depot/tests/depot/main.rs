@@ -5,7 +5,5 @@
 mod both;
 mod full_disk;
 mod own;
-mod proxy;
-mod server;
 mod troubles;
 mod world;

@@ -1,16 +1,13 @@
 //! What owners have elsewhere: objects of their buckets on `s3s-fs`, and files at URLs of a server that is as poor as a
 //! test wants it.
 
-use crate::{
-    proxy::{Answer, Proxy, Trouble, full},
-    server::Server,
-    world::{World, bytes, soon},
-};
+use crate::world::{World, bytes, soon};
 use bytes::Bytes;
 use futures::{FutureExt as _, TryStreamExt as _, future};
 use http::{Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use quern_bucket_server::{Answer, Proxy, Server, Trouble, full};
 use quern_depot::{Address, BucketConfig, Keys, Place, Source, SourceError};
 use std::{
     fs,

@@ -1,13 +1,10 @@
 //! Buckets that fail half way, lie, or are not there.
 
-use crate::{
-    proxy::Trouble,
-    server::Server,
-    world::{JOB, World, bytes, read, shard, soon, wrong_keys},
-};
+use crate::world::{JOB, PLENTY_BYTES, World, bucket, bytes, read, shard, soon, wrong_keys};
 use bytes::Bytes;
+use quern_bucket_server::{Server, Trouble, certificate_of};
 use quern_depot::{
-    Asked, BucketError, Content, Depot, GetError, Item, KeepError, Name, PART_BYTES, Roots,
+    Asked, BucketError, Config, Content, Depot, GetError, Item, KeepError, Name, PART_BYTES, Roots,
     StoreError,
 };
 use std::{
@@ -481,11 +478,10 @@ async fn a_server_is_believed_by_its_certificate_alone() {
         folder.path().join("other.pem"),
     );
     fs::write(&ca_file, pem).unwrap();
-    let stranger = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    fs::write(&other, stranger.cert.pem()).unwrap();
-    let config = |roots: &std::path::Path| quern_depot::Config::Bucket {
+    fs::write(&other, certificate_of("127.0.0.1")).unwrap();
+    let config = |roots: &std::path::Path| Config::Bucket {
         folder: folder.path().join("jobs"),
-        bucket: Box::new(server.bucket("https", Roots::of_file(roots).unwrap())),
+        bucket: Box::new(bucket(&server, "https", Roots::of_file(roots).unwrap())),
         most_bytes: 1 << 30,
         parts_most_bytes: 1 << 30,
     };
@@ -525,4 +521,49 @@ fn a_file_that_has_no_certificates_is_refused() {
     }
     let nowhere = Roots::of_file(&folder.path().join("none"));
     assert!(matches!(nowhere, Err(quern_depot::RootsError::Read { .. })));
+}
+
+/// The settings of a depot over a server's bucket, with the folder of a depot that had none.
+fn after(folder: &std::path::Path, server: &Server) -> Config {
+    Config::Bucket {
+        folder: folder.to_owned(),
+        bucket: Box::new(World::bucket_of(server)),
+        most_bytes: PLENTY_BYTES,
+        parts_most_bytes: PLENTY_BYTES,
+    }
+}
+
+#[tokio::test]
+async fn what_a_depot_over_a_folder_has_goes_to_its_bucket_when_it_gets_one_and_breaks_lose_nothing()
+ {
+    soon(async {
+        let before = World::of_folder(PLENTY_BYTES).await;
+        let (short, long) = (bytes(70_000), long());
+        before.keep(shard(1), &short).await;
+        before.keep(shard(2), &long).await;
+        before.upload(shard(3), &short).await;
+        let strange = before.jobs().join(shard(1).key()).with_file_name("notes");
+        fs::write(&strange, "of somebody else").unwrap();
+
+        let server = Server::start().await;
+        server.proxy.plan(PUT_PART, 1, ALWAYS, Trouble::Broken);
+        let broken = Depot::open(after(&before.jobs(), &server)).await;
+        assert!(matches!(broken, Err(StoreError::Bucket(_))), "{broken:?}");
+        server.proxy.calm();
+
+        let depot = Depot::open(after(&before.jobs(), &server)).await.unwrap();
+        for (name, bytes) in [(shard(1), &short), (shard(2), &long)] {
+            assert_eq!(depot.whole(name, Content::of(bytes)).await.unwrap(), bytes);
+            assert!(
+                !before.jobs().join(name.key()).exists(),
+                "it is there alone"
+            );
+            assert!(server.objects().join(name.key()).exists());
+        }
+        assert!(strange.exists(), "it is not the depot's");
+        assert_eq!(depot.begun(JOB), [shard(3)], "what is not whole stays");
+        depot.keep(shard(3), Content::of(&short)).await.unwrap();
+        assert_eq!(depot.bytes(), before.depot.bytes());
+    })
+    .await;
 }

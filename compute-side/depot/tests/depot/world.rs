@@ -1,10 +1,11 @@
 //! Depots in a folder of the test, over a folder or over a bucket.
 
-use crate::server::Server;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use quern_bucket_server::{BUCKET, ID, SECRET, Server, certificate_of};
 use quern_depot::{
-    BucketConfig, Config, Content, Depot, GetError, Item, Keys, Name, Roots, StoreError,
+    Address, BucketConfig, Config, Content, Depot, GetError, Item, Keys, Name, Patience, Roots,
+    StoreError,
 };
 use quern_primitives::{DeviceId, JobId};
 use std::{fs, ops::Range, path::PathBuf, time::Duration};
@@ -81,11 +82,10 @@ impl World {
 
     /// A server's bucket, asked without TLS: whom to trust does not matter, but is never nobody.
     pub(crate) fn bucket_of(server: &Server) -> BucketConfig {
-        let nobody = rcgen::generate_simple_self_signed(["nobody".to_owned()]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ca_file = folder.path().join("ca.pem");
-        fs::write(&ca_file, nobody.cert.pem()).unwrap();
-        server.bucket("http", Roots::of_file(&ca_file).unwrap())
+        fs::write(&ca_file, certificate_of("nobody")).unwrap();
+        bucket(server, "http", Roots::of_file(&ca_file).unwrap())
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -145,7 +145,23 @@ impl World {
 }
 
 pub(crate) fn wrong_keys() -> Keys {
-    Keys::new("AKIATEST", "something-else", None).unwrap()
+    Keys::new(ID, "something-else", None).unwrap()
+}
+
+/// A server's bucket, which is not asked for long.
+pub(crate) fn bucket(server: &Server, scheme: &str, roots: Roots) -> BucketConfig {
+    BucketConfig {
+        address: server.url(scheme, BUCKET).parse::<Address>().unwrap(),
+        region: "us-east-1".to_owned(),
+        keys: Keys::new(ID, SECRET, None).unwrap(),
+        roots,
+        patience: Patience {
+            retries: 3,
+            first_wait: Duration::from_millis(5),
+            longest_wait: Duration::from_millis(20),
+            until: Duration::from_secs(60),
+        },
+    }
 }
 
 fn config(folder: &TempDir, server: Option<&Server>, most_bytes: u64) -> Config {

@@ -1,10 +1,10 @@
 //! What an owner hands in: manifest, program, shards and the job's key.
 
-use super::{Api, PAGE, check_owner};
+use super::{Api, PAGE};
 use crate::{
     context::JobContext,
     daemon::{Command, Shared},
-    vault::{Item, Received, Vault},
+    vault::{Content, Item, Received, Vault, not_stored},
     watcher::open_context,
 };
 use quern_jobs_api::{
@@ -20,37 +20,38 @@ use sha2::{Digest as _, Sha256};
 
 pub(super) async fn offer(api: &Api, job: JobId, first: TaskIndex) -> Result<Offer, ApiError> {
     api.open_job(job).await?;
-    let offer = api
-        .blocking(move |shared| {
-            let (vault, context) = (&shared.vault, shared.context(job));
-            let shards = context
-                .as_ref()
-                .map_or_else(Vec::new, |context| shards_held(vault, context, first));
-            let key = shared.store.delegated_key(job);
-            Ok(Offer {
-                manifest_bytes: vault.held(job, Item::Manifest),
-                program_bytes: vault.held(job, Item::Program),
-                shards,
-                shards_complete: context
-                    .as_ref()
-                    .is_some_and(|job| job.incoming.is_complete()),
-                key: key.map_err(|_| ApiError::Storage)?.is_some(),
-            })
-        })
-        .await?;
-    Ok(offer)
+    let delegated = api.blocking(move |shared| {
+        let key = shared.store.delegated_key(job);
+        key.map_err(|_| ApiError::Storage)
+    });
+    let key = delegated.await?.is_some();
+    let (vault, context) = (&api.shared.vault, api.shared.context(job));
+    let held = async |item| {
+        let held = vault.held(job, item).await;
+        held.map_err(|error| not_stored(job, &error))
+    };
+    Ok(Offer {
+        manifest_bytes: held(Item::Manifest).await?,
+        program_bytes: held(Item::Program).await?,
+        shards: match &context {
+            Some(context) => shards_held(vault, context, first).await?,
+            None => vec![],
+        },
+        shards_complete: context.is_some_and(|job| job.incoming.is_complete()),
+        key,
+    })
 }
 
 /// From where the owner goes on with each shard, from task `first` on, as many as are told at once.
-fn shards_held(vault: &Vault, context: &JobContext, first: TaskIndex) -> Vec<ShardOffer> {
+async fn shards_held(
+    vault: &Vault,
+    context: &JobContext,
+    first: TaskIndex,
+) -> Result<Vec<ShardOffer>, ApiError> {
     let tasks = context.manifest.tasks();
     let last = tasks.min(first.saturating_add(PAGE as u32));
-    let held = |task| {
-        let shard = context.manifest.shard(task)?;
-        let bytes = context.incoming.held(vault, task, shard);
-        (bytes > 0).then_some(ShardOffer { task, bytes })
-    };
-    (first..last).filter_map(held).collect()
+    let shards = (first..last).filter_map(|task| Some((task, context.manifest.shard(task)?)));
+    context.incoming.offers(vault, shards).await
 }
 
 pub(super) async fn put_manifest(
@@ -61,32 +62,33 @@ pub(super) async fn put_manifest(
     piece: Blob,
 ) -> Result<u64, ApiError> {
     let (at, job) = api.open_job_as_of(id).await?;
-    let held = api
-        .blocking(move |shared| {
-            check_owner(shared, id, token)?;
-            let limit = MANIFEST_BYTES_MAX as u64;
-            let item = Item::Manifest;
-            let received = shared.vault.append(id, item, offset, limit, &piece.0)?;
-            let bytes = match received {
-                _ if shared.vault.has(id, item) => return Ok(shared.vault.held(id, item)),
-                Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
-                _ => shared
-                    .vault
-                    .received(id, item)
-                    .map_err(|_| ApiError::Storage)?,
-            };
-            // The last piece is the first short one.
-            if manifest::check_digest(&job.submission, &bytes).is_err() {
-                shared.vault.drop_part(id, item);
-                return Err(ApiError::WrongManifest);
+    let own = api.clone();
+    api.apart(async move {
+        own.owned(id, token).await?;
+        let (vault, item) = (&own.shared.vault, Item::Manifest);
+        let limit = MANIFEST_BYTES_MAX as u64;
+        let bytes = match append(vault, (id, item), (offset, limit), piece).await? {
+            Appended::Partly(held) => return Ok(held),
+            Appended::Kept(bytes) => bytes,
+            Appended::Whole(bytes) => {
+                let submission = job.submission.clone();
+                let checked = own.blocking(move |_| {
+                    let checked = manifest::check_digest(&submission, &bytes);
+                    Ok(checked.is_ok().then(|| Content::of(&bytes)))
+                });
+                let Some(content) = checked.await? else {
+                    vault.drop_received(id, item).await;
+                    return Err(ApiError::WrongManifest);
+                };
+                keep(vault, (id, item), content).await?;
+                take_up(&own, id, (at, &job)).await?;
+                content.bytes
             }
-            shared.vault.keep(id, item).map_err(|_| ApiError::Storage)?;
-            take_up(shared, id, (at, &job))?;
-            Ok(bytes.len() as u64)
-        })
-        .await?;
-    start_if_possible(api, id).await?;
-    Ok(held)
+        };
+        start_if_possible(&own.shared, id).await?;
+        Ok(bytes)
+    })
+    .await
 }
 
 pub(super) async fn put_program(
@@ -96,39 +98,81 @@ pub(super) async fn put_program(
     offset: u64,
     piece: Blob,
 ) -> Result<u64, ApiError> {
-    let submission = api.open_job(job).await?.submission;
-    let held = api
-        .blocking(move |shared| {
-            check_owner(shared, job, token)?;
-            let (limit, item) = (u64::from(limits::PROGRAM_BYTES_MAX), Item::Program);
-            let received = shared.vault.append(job, item, offset, limit, &piece.0)?;
-            let bytes = match received {
-                _ if shared.vault.has(job, item) => return Ok(shared.vault.held(job, item)),
-                Received::Partly(held) if piece.0.len() == PIECE_BYTES_MAX => return Ok(held),
-                _ => shared
-                    .vault
-                    .received(job, item)
-                    .map_err(|_| ApiError::Storage)?,
-            };
-            if ProgramHash(Sha256::digest(&bytes).into()) != submission.program {
-                shared.vault.drop_part(job, item);
-                return Err(ApiError::WrongProgram);
+    let program = api.open_job(job).await?.submission.program;
+    let own = api.clone();
+    api.apart(async move {
+        own.owned(job, token).await?;
+        let (vault, item) = (&own.shared.vault, Item::Program);
+        let limit = u64::from(limits::PROGRAM_BYTES_MAX);
+        let bytes = match append(vault, (job, item), (offset, limit), piece).await? {
+            Appended::Partly(held) => return Ok(held),
+            Appended::Kept(bytes) => bytes,
+            Appended::Whole(bytes) => {
+                let checked = own.blocking(move |_| check_program(program, &bytes)).await;
+                let content = match checked {
+                    Ok(content) => content,
+                    Err(error) => {
+                        vault.drop_received(job, item).await;
+                        return Err(error);
+                    }
+                };
+                keep(vault, (job, item), content).await?;
+                content.bytes
             }
-            // It is given to devices only if they can run it, so that no device is asked in vain.
-            if let Err(error) = quern_sandbox::inspect(&bytes) {
-                shared.vault.drop_part(job, item);
-                let reason = error.to_string();
-                return Err(ApiError::BadProgram { reason });
-            }
-            shared
-                .vault
-                .keep(job, item)
-                .map_err(|_| ApiError::Storage)?;
-            Ok(bytes.len() as u64)
-        })
-        .await?;
-    start_if_possible(api, job).await?;
-    Ok(held)
+        };
+        start_if_possible(&own.shared, job).await?;
+        Ok(bytes)
+    })
+    .await
+}
+
+/// What a program is, if it is the job's and devices can run it, so that no device is asked in vain.
+fn check_program(program: ProgramHash, bytes: &[u8]) -> Result<Content, ApiError> {
+    if ProgramHash(Sha256::digest(bytes).into()) != program {
+        return Err(ApiError::WrongProgram);
+    }
+    quern_sandbox::inspect(bytes).map_err(|error| ApiError::BadProgram {
+        reason: error.to_string(),
+    })?;
+    Ok(Content::of(bytes))
+}
+
+/// What came of a piece of something whose length shows at its end.
+enum Appended {
+    /// So many bytes are here, and more is to come.
+    Partly(u64),
+    /// All of it has come, and is to be checked.
+    Whole(Vec<u8>),
+    /// It was here before, in so many bytes.
+    Kept(u64),
+}
+
+/// Appends a piece at an offset to something that has at most so many bytes. The last piece is the first short one.
+async fn append(
+    vault: &Vault,
+    (job, item): (JobId, Item),
+    (offset, limit): (u64, u64),
+    piece: Blob,
+) -> Result<Appended, ApiError> {
+    let is_last = piece.0.len() < PIECE_BYTES_MAX;
+    match vault
+        .append(job, item, offset, limit, piece.0.into())
+        .await?
+    {
+        Received::Kept(bytes) => Ok(Appended::Kept(bytes)),
+        Received::Partly(held) if !is_last => Ok(Appended::Partly(held)),
+        Received::Partly(_) | Received::Whole => {
+            let bytes = vault.received(job, item).await;
+            let bytes = bytes.map_err(|error| not_stored(job, &error))?;
+            Ok(Appended::Whole(bytes))
+        }
+    }
+}
+
+/// Gives what was checked its name. The same may have come again meanwhile.
+async fn keep(vault: &Vault, (job, item): (JobId, Item), content: Content) -> Result<(), ApiError> {
+    let kept = vault.keep(job, item, content).await;
+    kept.map_err(|error| not_stored(job, &error))
 }
 
 pub(super) async fn put_shard(
@@ -140,25 +184,23 @@ pub(super) async fn put_shard(
     piece: Blob,
 ) -> Result<u64, ApiError> {
     api.open_job(job).await?;
-    let held = api
-        .blocking(move |shared| {
-            check_owner(shared, job, token)?;
-            let context = shared.context(job).ok_or(ApiError::ManifestMissing)?;
-            let shard = context
-                .manifest
-                .shard(task)
-                .ok_or(ApiError::NoSuchTask { task })?;
-            let vault = &shared.vault;
-            let taken = context
-                .incoming
-                .take(vault, (task, shard), offset, &piece.0)?;
-            if taken.tells {
-                tell(shared, Command::Arrived { job });
-            }
-            Ok(taken.bytes)
-        })
-        .await?;
-    Ok(held)
+    let own = api.clone();
+    api.apart(async move {
+        own.owned(job, token).await?;
+        let shared = &own.shared;
+        let context = shared.context(job).ok_or(ApiError::ManifestMissing)?;
+        let shard = context.manifest.shard(task);
+        let shard = shard.ok_or(ApiError::NoSuchTask { task })?;
+        let taken = context
+            .incoming
+            .take(&shared.vault, (task, shard), offset, piece.0.into());
+        let taken = taken.await?;
+        if taken.tells {
+            tell(shared, Command::Arrived { job }).await;
+        }
+        Ok(taken.bytes)
+    })
+    .await
 }
 
 pub(super) async fn delegate_key(api: &Api, id: JobId, key: DelegatedKey) -> Result<(), ApiError> {
@@ -173,6 +215,23 @@ pub(super) async fn delegate_key(api: &Api, id: JobId, key: DelegatedKey) -> Res
         .0
         .try_into()
         .map_err(|_| ApiError::WrongKey)?;
+    let own = api.clone();
+    api.apart(async move {
+        remember_key(&own, id, &job, (encapsulated, ciphertext)).await?;
+        take_up(&own, id, (at, &job)).await?;
+        start_if_possible(&own.shared, id).await
+    })
+    .await
+}
+
+/// Remembers the key that a job's owner delegates, if it is the one that the chain has the commitment of.
+async fn remember_key(
+    api: &Api,
+    id: JobId,
+    job: &Job,
+    (encapsulated, ciphertext): ([u8; 32], [u8; 48]),
+) -> Result<(), ApiError> {
+    let job = job.clone();
     api.blocking(move |shared| {
         let masternode = shared.account.id();
         let purpose = Delegation {
@@ -197,47 +256,59 @@ pub(super) async fn delegate_key(api: &Api, id: JobId, key: DelegatedKey) -> Res
                 .remember_key(id, &job, sealed, &token)
                 .map_err(|_| ApiError::Storage)?;
         }
-        take_up(shared, id, (at, &job))
-    })
-    .await?;
-    start_if_possible(api, id).await?;
-    Ok(())
-}
-
-/// Starts the job if what every task of it needs is here. Shards may still come.
-async fn start_if_possible(api: &Api, job: JobId) -> Result<(), ApiError> {
-    api.blocking(move |shared| {
-        if shared.context(job).is_some() && shared.vault.has(job, Item::Program) {
-            tell(shared, Command::Uploaded { job });
-        }
         Ok(())
     })
     .await
 }
 
+/// Starts the job if what every task of it needs is here. Shards may still come.
+async fn start_if_possible(shared: &Shared, job: JobId) -> Result<(), ApiError> {
+    let Some(context) = shared.context(job) else {
+        return Ok(());
+    };
+    let program = context.program_bytes(&shared.vault).await;
+    if program.map_err(|error| not_stored(job, &error))?.is_some() {
+        tell(shared, Command::Uploaded { job }).await;
+    }
+    Ok(())
+}
+
 /// Tells whoever owns the core what is on disk, where the going of whoever asked interrupts nothing.
-fn tell(shared: &Shared, command: Command) {
+async fn tell(shared: &Shared, command: Command) {
     // An error says that the masternode stops.
-    drop(shared.commands.blocking_send(command));
+    drop(shared.commands.send(command).await);
 }
 
 /// Opens a job's manifest once both it and the key are here. From then on shards are taken.
-fn take_up(shared: &Shared, id: JobId, (at, job): (BlockNumber, &Job)) -> Result<(), ApiError> {
-    let key = shared.store.delegated_key(id);
-    if let Some(key) = key.map_err(|_| ApiError::Storage)?
-        && shared.vault.has(id, Item::Manifest)
+async fn take_up(api: &Api, id: JobId, (at, job): (BlockNumber, &Job)) -> Result<(), ApiError> {
+    let shared = &api.shared;
+    let delegated = api.blocking(move |shared| {
+        let key = shared.store.delegated_key(id);
+        key.map_err(|_| ApiError::Storage)
+    });
+    if let Some(key) = delegated.await?
         && shared.context(id).is_none()
+        && has(&shared.vault, id, Item::Manifest).await?
     {
         shared.learn_of(id, at, job.clone());
-        let context = open_context(shared, id, job, key);
+        let context = open_context(shared, id, job, key).await;
+        let context = context.map_err(|error| not_stored(id, &error))?;
         shared.put_context(id, context.ok_or(ApiError::WrongManifest)?);
     }
     // The chain may have closed the job meanwhile; its end is on disk before its key goes. Where another
     // masternode goes on with it, this one keeps all of it.
-    let closed = shared.store.closed(id).map_err(|_| ApiError::Storage)?;
-    if closed.is_some() && !shared.is_of_another(id) {
+    let closed = api.blocking(move |shared| {
+        let closed = shared.store.closed(id);
+        closed.map_err(|_| ApiError::Storage)
+    });
+    if closed.await?.is_some() && !shared.is_of_another(id) {
         shared.drop_context(id);
         return Err(ApiError::Closed);
     }
     Ok(())
+}
+
+async fn has(vault: &Vault, job: JobId, item: Item) -> Result<bool, ApiError> {
+    let length = vault.length(job, item).await;
+    Ok(length.map_err(|error| not_stored(job, &error))?.is_some())
 }

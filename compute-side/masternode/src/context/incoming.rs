@@ -5,8 +5,9 @@
 //! whose bytes are all on disk and that is not here. Nobody checks it but whoever takes its next piece; so its
 //! owner, who was never told that it was taken, is told that nothing of it is here, and sends again.
 
-use crate::vault::{Item, Received, Vault};
-use quern_jobs_api::ApiError;
+use crate::vault::{Content, Item, KeepError, Received, Vault, not_stored};
+use bytes::Bytes;
+use quern_jobs_api::{ApiError, ShardOffer};
 use quern_primitives::{JobId, TaskIndex};
 use quern_shards::{chunks::chunk_root, manifest::ShardEntry};
 use std::{
@@ -52,8 +53,8 @@ pub(crate) struct Taken {
 
 impl Incoming {
     /// Of a job with so many tasks: those whose shards have a name in the vault are here.
-    pub(crate) fn new(job: JobId, tasks: u32, vault: &Vault) -> Self {
-        let missing = (0..tasks).filter(|task| !vault.has(job, Item::Shard(*task)));
+    pub(crate) fn new(job: JobId, tasks: u32, kept: &BTreeSet<TaskIndex>) -> Self {
+        let missing = (0..tasks).filter(|task| !kept.contains(task));
         let shards = Shards {
             missing: missing.collect(),
             arrived: vec![],
@@ -69,7 +70,8 @@ impl Incoming {
         self.shards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_missing(&self, task: TaskIndex) -> bool {
+    /// Whether a task's shard is not here.
+    pub(crate) fn is_missing(&self, task: TaskIndex) -> bool {
         self.shards().missing.contains(&task)
     }
 
@@ -88,47 +90,72 @@ impl Incoming {
         std::mem::take(&mut self.shards().arrived)
     }
 
+    /// From where the owner goes on with each of these shards, but for those of which nothing is here.
+    pub(crate) async fn offers<'a>(
+        &self,
+        vault: &Vault,
+        shards: impl Iterator<Item = (TaskIndex, &'a ShardEntry)>,
+    ) -> Result<Vec<ShardOffer>, ApiError> {
+        let begun = vault.begun_shards(self.job);
+        let mut offers = Vec::new();
+        for (task, shard) in shards {
+            // The disk is asked for those alone that are on their way.
+            let bytes = match !self.is_missing(task) || begun.contains(&task) {
+                true => self.held(vault, task, shard).await?,
+                false => 0,
+            };
+            offers.extend((bytes > 0).then_some(ShardOffer { task, bytes }));
+        }
+        Ok(offers)
+    }
+
     /// Bytes of a shard from which its owner goes on. All of them only if the shard is here: who has sent all
     /// sends no more. When the masternode went down before the shard was checked it is none, and the piece
     /// that comes then leads to the check.
-    pub(crate) fn held(&self, vault: &Vault, task: TaskIndex, shard: &ShardEntry) -> u64 {
-        let held = vault.held(self.job, Item::Shard(task));
-        if held >= shard.sealed_bytes() && self.is_missing(task) {
-            return 0;
+    pub(crate) async fn held(
+        &self,
+        vault: &Vault,
+        task: TaskIndex,
+        shard: &ShardEntry,
+    ) -> Result<u64, ApiError> {
+        let total = shard.sealed_bytes();
+        if !self.is_missing(task) {
+            return Ok(total);
         }
-        held
+        let received = vault.received_bytes(self.job, Item::Shard(task)).await;
+        let received = received.map_err(|error| not_stored(self.job, &error))?;
+        Ok(received.filter(|bytes| *bytes < total).unwrap_or(0))
     }
 
     /// Takes a piece of a shard. With the last one the shard is checked and kept.
-    pub(crate) fn take(
+    pub(crate) async fn take(
         &self,
         vault: &Vault,
         (task, shard): (TaskIndex, &ShardEntry),
         offset: u64,
-        piece: &[u8],
+        piece: Bytes,
     ) -> Result<Taken, ApiError> {
         let (job, total, item) = (self.job, shard.sealed_bytes(), Item::Shard(task));
-        match vault.append(job, item, offset, total, piece)? {
-            Received::Partly(bytes) if bytes < total => {
-                return Ok(Taken {
-                    bytes,
-                    tells: false,
-                });
-            }
-            _ => {}
+        let received = vault
+            .append(job, item, offset, total, piece.clone())
+            .await?;
+        if let Received::Partly(bytes) = received {
+            return Ok(Taken {
+                bytes,
+                tells: false,
+            });
         }
         if self.is_missing(task) {
             // One that has its name was checked, and may still not be here: its disk failed just then.
-            if !vault.has(job, item) {
-                self.check(vault, (task, shard), piece)?;
+            if received == Received::Whole {
+                self.keep(vault, (task, shard), &piece).await?;
             }
-            vault.keep(job, item).map_err(|_| ApiError::Storage)?;
             // What was checked is on disk, and may be of another piece than this one.
             if piece.len() as u64 == total
-                && Vault::is_small(piece)
-                && chunk_root(piece) == shard.chunk_root
+                && Vault::is_small(&piece)
+                && chunk_root(&piece) == shard.chunk_root
             {
-                vault.remember(job, task, piece);
+                vault.remember(job, task, &piece);
             }
         }
         Ok(Taken {
@@ -137,24 +164,27 @@ impl Incoming {
         })
     }
 
-    /// Holds a shard whose bytes are all on disk to the manifest. One that is another is dropped.
-    fn check(
+    /// Holds a shard whose bytes are all on disk to the manifest, and gives it its name. One that is another is
+    /// dropped.
+    async fn keep(
         &self,
         vault: &Vault,
         (task, shard): (TaskIndex, &ShardEntry),
         piece: &[u8],
     ) -> Result<(), ApiError> {
-        let item = Item::Shard(task);
-        let root = vault.chunk_root(self.job, item);
-        if root.map_err(|_| ApiError::Storage)? == shard.chunk_root {
-            return Ok(());
+        let wanted = Content {
+            bytes: shard.sealed_bytes(),
+            root: shard.chunk_root,
+        };
+        match vault.keep(self.job, Item::Shard(task), wanted).await {
+            Ok(()) => Ok(()),
+            // A piece without bytes is not at fault for those before it, which a loss of power may have damaged.
+            Err(KeepError::Wrong { .. }) if piece.is_empty() => {
+                Err(ApiError::OutOfOrder { expected: 0 })
+            }
+            Err(KeepError::Wrong { .. }) => Err(ApiError::WrongShard { task }),
+            Err(error) => Err(not_stored(self.job, &error)),
         }
-        vault.drop_part(self.job, item);
-        // A piece without bytes is not at fault for those before it, which a loss of power may have damaged.
-        Err(match piece.is_empty() {
-            true => ApiError::OutOfOrder { expected: 0 },
-            false => ApiError::WrongShard { task },
-        })
     }
 }
 
@@ -162,12 +192,16 @@ impl Incoming {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::vault::{JOBS, tests::vault_in};
     use quern_primitives::Digest;
     use quern_shards::{
         keys::{WRAPPED_KEY_BYTES, WrappedKey},
         seal,
     };
-    use std::{fs, path::Path};
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
 
     const JOB: JobId = JobId([1; 32]);
     const TASK: TaskIndex = 3;
@@ -187,25 +221,37 @@ mod tests {
     }
 
     /// What a masternode that starts finds in a folder.
-    fn start(folder: &Path) -> (Vault, Incoming) {
-        let vault = Vault::open(folder, u64::MAX).unwrap();
-        let incoming = Incoming::new(JOB, TASKS, &vault);
-        (vault, incoming)
+    async fn start(folder: &Path) -> (Vault, Incoming) {
+        let vault = vault_in(folder, u64::MAX).await;
+        let kept = vault.kept_shards(JOB).await.unwrap();
+        (vault, Incoming::new(JOB, TASKS, &kept))
+    }
+
+    /// Where shards are as files.
+    fn shards_in(folder: &Path) -> PathBuf {
+        folder.join(JOBS).join(hex::encode(JOB.0)).join("shards")
+    }
+
+    async fn append(vault: &Vault, total: u64, piece: &[u8]) {
+        let (item, piece) = (Item::Shard(TASK), Bytes::copy_from_slice(piece));
+        vault.append(JOB, item, 0, total, piece).await.unwrap();
     }
 
     /// An owner goes on with a shard as `quern job resume` does, in pieces of so many bytes; returns how often
     /// the core is told of it.
-    fn resume(
+    async fn resume(
         (vault, incoming): &(Vault, Incoming),
         (entry, bytes): &(ShardEntry, Vec<u8>),
         piece_bytes: usize,
     ) -> Result<usize, ApiError> {
-        let mut offset = incoming.held(vault, TASK, entry) as usize;
+        let mut offset = incoming.held(vault, TASK, entry).await? as usize;
         let (mut told, mut resumes) = (0, 0);
         while offset < bytes.len() || resumes > 0 {
             let end = bytes.len().min(offset + piece_bytes);
-            let piece = &bytes[offset..end];
-            match incoming.take(vault, (TASK, entry), offset as u64, piece) {
+            let piece = Bytes::copy_from_slice(&bytes[offset..end]);
+            let length = piece.len();
+            let taken = incoming.take(vault, (TASK, entry), offset as u64, piece);
+            match taken.await {
                 Ok(taken) => told += usize::from(taken.tells),
                 Err(ApiError::OutOfOrder { expected }) if resumes < 3 => {
                     (offset, resumes) = (expected as usize, resumes + 1);
@@ -213,7 +259,7 @@ mod tests {
                 }
                 Err(error) => return Err(error),
             }
-            if piece.len() < piece_bytes {
+            if length < piece_bytes {
                 break;
             }
             offset = end;
@@ -221,8 +267,8 @@ mod tests {
         Ok(told)
     }
 
-    #[test]
-    fn a_shard_comes_here_wherever_the_masternode_goes_down_while_it_is_taken() {
+    #[tokio::test]
+    async fn a_shard_comes_here_wherever_the_masternode_goes_down_while_it_is_taken() {
         let sent = shard();
         let (entry, bytes) = &sent;
         let all = bytes.len();
@@ -230,23 +276,23 @@ mod tests {
         for held in [0, 1, all - 1, all, all + 1] {
             for piece_bytes in [1, 7, all, all + 1] {
                 let folder = tempfile::tempdir().unwrap();
-                let (vault, before) = start(folder.path());
+                let (vault, before) = start(folder.path()).await;
                 let (item, total) = (Item::Shard(TASK), entry.sealed_bytes());
-                let piece = &bytes[..held.min(all)];
-                vault.append(JOB, item, 0, total, piece).unwrap();
+                append(&vault, total, &bytes[..held.min(all)]).await;
                 if held > all {
-                    vault.keep(JOB, item).unwrap();
+                    vault.keep(JOB, item, Content::of(bytes)).await.unwrap();
                 }
                 drop((vault, before));
 
-                let started = start(folder.path());
-                let told = resume(&started, &sent, piece_bytes).unwrap();
+                let started = start(folder.path()).await;
+                let told = resume(&started, &sent, piece_bytes).await.unwrap();
                 let (vault, incoming) = started;
                 let case = format!("{held} bytes were there, {piece_bytes} come at a time");
                 assert_eq!(told, usize::from(held <= all), "{case}");
                 assert!(!incoming.is_missing(TASK), "{case}");
-                assert_eq!(incoming.held(&vault, TASK, entry), total, "{case}");
-                assert_eq!(vault.read_all(JOB, item).unwrap(), *bytes, "{case}");
+                let here = incoming.held(&vault, TASK, entry).await;
+                assert_eq!(here, Ok(total), "{case}");
+                assert_eq!(vault.read_all(JOB, item).await.unwrap(), *bytes, "{case}");
                 let arrived = incoming.take_arrived();
                 assert_eq!(arrived.len(), told, "{case}");
                 assert_eq!(incoming.missing().len(), TASKS as usize - 1, "{case}");
@@ -254,76 +300,97 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_shard_whose_disk_failed_when_it_got_its_name_is_here_once_its_owner_goes_on() {
+    #[tokio::test]
+    async fn a_shard_whose_disk_failed_when_it_got_its_name_is_here_once_its_owner_goes_on() {
         let sent = shard();
         let (entry, bytes) = &sent;
         let folder = tempfile::tempdir().unwrap();
-        let started = start(folder.path());
+        let started = start(folder.path()).await;
         let (vault, incoming) = &started;
         let item = Item::Shard(TASK);
-        vault
-            .append(JOB, item, 0, entry.sealed_bytes(), bytes)
-            .unwrap();
-        vault.keep(JOB, item).unwrap();
-        assert_eq!(incoming.held(vault, TASK, entry), 0, "nobody was told");
-        assert_eq!(resume(&started, &sent, 100), Ok(1));
-        assert_eq!(resume(&started, &sent, 100), Ok(0), "it is here");
+        append(vault, entry.sealed_bytes(), bytes).await;
+        vault.keep(JOB, item, Content::of(bytes)).await.unwrap();
+        let held = incoming.held(vault, TASK, entry).await;
+        assert_eq!(held, Ok(0), "nobody was told");
+        assert_eq!(resume(&started, &sent, 100).await, Ok(1));
+        assert_eq!(resume(&started, &sent, 100).await, Ok(0), "it is here");
     }
 
-    #[test]
-    fn what_is_left_damaged_is_dropped_and_its_owner_sends_all_of_it() {
+    #[tokio::test]
+    async fn what_is_left_damaged_is_dropped_and_its_owner_sends_all_of_it() {
         let sent = shard();
         let bytes = &sent.1;
         let folder = tempfile::tempdir().unwrap();
-        let started = start(folder.path());
-        let path = folder.path().join(hex::encode(JOB.0)).join("shards");
+        let started = start(folder.path()).await;
+        let path = shards_in(folder.path());
         fs::create_dir_all(&path).unwrap();
         let zeros = vec![0; bytes.len()];
         fs::write(path.join(TASK.to_string()).with_extension("part"), zeros).unwrap();
-        assert_eq!(resume(&started, &sent, 100), Ok(1));
+        assert_eq!(resume(&started, &sent, 100).await, Ok(1));
     }
 
-    #[test]
-    fn a_shard_that_is_another_one_is_refused_and_not_here() {
+    #[tokio::test]
+    async fn a_shard_that_is_another_one_is_refused_and_not_here() {
         let (mut entry, bytes) = shard();
         entry.chunk_root = Digest([9; 32]);
         let folder = tempfile::tempdir().unwrap();
-        let started = start(folder.path());
+        let started = start(folder.path()).await;
         let (vault, incoming) = &started;
         for _ in 0..2 {
-            let refused = resume(&started, &(entry, bytes.clone()), 100);
+            let refused = resume(&started, &(entry, bytes.clone()), 100).await;
             assert_eq!(refused, Err(ApiError::WrongShard { task: TASK }));
-            assert_eq!(incoming.held(vault, TASK, &entry), 0);
+            assert_eq!(incoming.held(vault, TASK, &entry).await, Ok(0));
             assert_eq!(vault.bytes(), 0);
         }
         assert!(incoming.is_missing(TASK) && !incoming.is_complete());
     }
 
-    #[test]
-    fn a_small_shard_is_handed_out_from_memory_and_another_piece_for_its_place_is_not() {
+    #[tokio::test]
+    async fn a_small_shard_is_handed_out_from_memory_and_another_piece_for_its_place_is_not() {
         let (entry, bytes) = shard();
         let folder = tempfile::tempdir().unwrap();
-        let (vault, incoming) = start(folder.path());
+        let (vault, incoming) = start(folder.path()).await;
         let (item, total) = (Item::Shard(TASK), entry.sealed_bytes());
         // Its bytes are on disk when a piece with others comes.
-        vault.append(JOB, item, 0, total, &bytes).unwrap();
-        vault.keep(JOB, item).unwrap();
-        let other = vec![9; bytes.len()];
-        incoming.take(&vault, (TASK, &entry), 0, &other).unwrap();
-        let read = || vault.read_exactly(JOB, item, bytes.len());
-        assert_eq!(read().unwrap(), bytes);
-        let path = folder.path().join(hex::encode(JOB.0)).join("shards");
-        fs::remove_file(path.join(TASK.to_string())).unwrap();
-        assert!(read().is_err(), "it was on disk alone");
+        append(&vault, total, &bytes).await;
+        vault.keep(JOB, item, Content::of(&bytes)).await.unwrap();
+        let take = async |vault: &Vault, incoming: &Incoming, piece: &[u8]| {
+            let piece = Bytes::copy_from_slice(piece);
+            let taken = incoming.take(vault, (TASK, &entry), 0, piece).await;
+            taken.unwrap();
+        };
+        take(&vault, &incoming, &vec![9; bytes.len()]).await;
+        let read = async |vault: &Vault| vault.read_exactly(JOB, item, total).await;
+        assert_eq!(read(&vault).await.unwrap(), bytes);
+        let path = shards_in(folder.path()).join(TASK.to_string());
+        fs::remove_file(&path).unwrap();
+        assert!(read(&vault).await.is_err(), "it was on disk alone");
 
-        let (vault, incoming) = start(folder.path());
-        incoming.take(&vault, (TASK, &entry), 0, &bytes).unwrap();
-        fs::remove_file(path.join(TASK.to_string())).unwrap();
-        let read = || vault.read_exactly(JOB, item, bytes.len());
-        assert_eq!(read().unwrap(), bytes);
-        vault.erase_inputs(JOB).unwrap();
-        assert!(read().is_err(), "the job is over");
+        let (vault, incoming) = start(folder.path()).await;
+        take(&vault, &incoming, &bytes).await;
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read(&vault).await.unwrap(), bytes);
+        vault.erase_inputs(JOB).await.unwrap();
+        assert!(read(&vault).await.is_err(), "the job is over");
+    }
+
+    #[tokio::test]
+    async fn an_owner_is_told_of_the_shards_of_which_something_is_here_and_of_no_others() {
+        let sent = shard();
+        let (entry, bytes) = &sent;
+        let folder = tempfile::tempdir().unwrap();
+        let (vault, _) = start(folder.path()).await;
+        let total = entry.sealed_bytes();
+        append(&vault, total, &bytes[..5]).await;
+        vault
+            .put(JOB, Item::Shard(4), Bytes::copy_from_slice(bytes))
+            .await
+            .unwrap();
+        let (vault, incoming) = start(folder.path()).await;
+        let shards = (0..TASKS).map(|task| (task, entry));
+        let offers = incoming.offers(&vault, shards).await.unwrap();
+        let offer = |task, bytes| ShardOffer { task, bytes };
+        assert_eq!(offers, [offer(TASK, 5), offer(4, total)]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What devices ask, answered from core and vault.
 
-use super::{Command, Grid, Sighting, showing};
+use super::{Command, Grid, Shared, Sighting, showing};
 use crate::{
     core::{Event, Measured, ReportFacts, Token, replica_of},
-    vault::Item,
+    vault::{Item, Received},
 };
 use quern_jobs_api::ApiError;
 use quern_network::{Misbehaviour, ReplyToken, ServerEvent};
@@ -142,7 +142,7 @@ impl Grid {
         tokio::spawn(async move { server.block(device, MISBEHAVIOUR_BLOCK).await });
     }
 
-    /// Takes an exchange in. Results that were delivered in pieces are read first, beside the task
+    /// Takes an exchange in. Results that were delivered in pieces are read and kept first, beside the task
     /// that owns the core: the largest take a while.
     fn receive(&mut self, device: DeviceId, exchange: Exchange, reply: ReplyToken) {
         for report in &exchange.reports {
@@ -164,13 +164,12 @@ impl Grid {
             return self.exchange(device, exchange, facts, reply);
         }
         let shared = self.shared.clone();
-        tokio::task::spawn_blocking(move || {
-            let read = |(id, bytes): &(ReplicaId, u64)| {
+        tokio::spawn(async move {
+            for (id, bytes) in files {
                 let item = Item::Result(id.task, id.replica, device);
-                let root = shared.vault.delivered(id.job, item, *bytes)?;
-                Some((*id, (*bytes, root)))
-            };
-            facts.delivered = files.iter().filter_map(read).collect();
+                let root = shared.vault.delivered(id.job, item, bytes).await;
+                facts.delivered.extend(root.map(|root| (id, (bytes, root))));
+            }
             let command = Command::Exchanged {
                 device,
                 facts,
@@ -178,7 +177,7 @@ impl Grid {
                 reply,
             };
             // An error says that the masternode stops.
-            drop(shared.commands.blocking_send(command));
+            drop(shared.commands.send(command).await);
         });
     }
 
@@ -246,17 +245,16 @@ impl Grid {
                 .fetch(device, shard, &fetch, given, Instant::now());
             self.measured(device, measured);
         }
-        let vault = self.shared.vault.clone();
-        tokio::task::spawn_blocking(move || {
-            let total_bytes = vault.held(job, item);
-            let bytes = vault.read(job, item, fetch.offset, fetch.length as usize);
-            reply.reply(match bytes {
-                Ok(bytes) => Response::Piece(Piece {
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            let read = read_piece(&shared, job, item, &fetch).await;
+            reply.reply(match read {
+                Some((total_bytes, bytes)) => Response::Piece(Piece {
                     total_bytes,
                     bytes,
                     mark,
                 }),
-                Err(_) => Response::Refused(Refusal::NoSuchContent),
+                None => Response::Refused(Refusal::NoSuchContent),
             });
         });
     }
@@ -283,28 +281,57 @@ impl Grid {
             .job(deliver.id.job)
             .map_or(0, |job| u64::from(job.submission.result_bytes_max));
         let shared = self.shared.clone();
-        tokio::task::spawn_blocking(move || {
+        tokio::spawn(async move {
             let vault = &shared.vault;
             let ReplicaId { job, task, replica } = deliver.id;
             let item = Item::Result(task, replica, device);
             // The length is not known before the report; one byte over the largest never is whole.
             let limit = quern_shards::seal::sealed_bytes(result_bytes_max).saturating_add(1);
-            let appended = vault.append(job, item, deliver.offset, limit, &deliver.bytes);
+            let piece = deliver.bytes.into();
+            let appended = vault.append(job, item, deliver.offset, limit, piece).await;
             if let Err(ApiError::NoRoom { .. }) = appended {
-                tracing::warn!(%job, task, "there is no room for a result; raise disk_bytes_max");
+                tracing::warn!(%job, task, "there is no room for a result; raise disk_bytes_max, or most_bytes of the depot");
                 reply.reply(Response::Refused(Refusal::Full));
                 // The device cannot help it: nobody is found at fault, and the replica rests.
                 let command = Command::Withheld { device, given };
                 // An error says that the masternode stops.
-                return drop(shared.commands.blocking_send(command));
+                return drop(shared.commands.send(command).await);
             }
             // A piece out of order is answered with what is here, and the device resumes.
+            let received_bytes = match appended {
+                Ok(Received::Partly(bytes) | Received::Kept(bytes)) => bytes,
+                Ok(Received::Whole) => limit,
+                Err(ApiError::OutOfOrder { expected }) => expected,
+                // Of what cannot be looked for nothing is said to be here.
+                Err(_) => vault.held(job, item).await.unwrap_or(0),
+            };
             reply.reply(Response::Delivered {
-                received_bytes: vault.held(job, item),
+                received_bytes,
                 mark,
             });
         });
     }
+}
+
+/// A piece of what a device fetches, and how many bytes there are of all; none if it is not here. What cannot be read
+/// is told to the operator, and the device asks again later.
+async fn read_piece(
+    shared: &Shared,
+    job: JobId,
+    item: Item,
+    fetch: &Fetch,
+) -> Option<(u64, Vec<u8>)> {
+    let (context, vault) = (shared.context(job)?, &shared.vault);
+    let report = |error: &(dyn std::error::Error + 'static)| {
+        tracing::warn!(%job, error, "cannot read what a device fetches");
+    };
+    let total = context.fetched_bytes(vault, item).await;
+    let total = total.inspect_err(|error| report(error)).ok()??;
+    let end = fetch.offset.saturating_add(fetch.length.into()).min(total);
+    // From the end on there is nothing.
+    let bytes = vault.read(job, item, fetch.offset.min(end)..end).await;
+    let bytes = bytes.inspect_err(|error| report(error)).ok()?;
+    Some((total, bytes))
 }
 
 /// What goes with an answer to a piece.

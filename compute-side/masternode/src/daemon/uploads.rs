@@ -1,14 +1,14 @@
 //! Jobs that begin here: because their owner has uploaded what they need, or because this masternode goes on
 //! with them.
 
-use super::{Command, Grid, figures};
-use crate::{
-    core::{Event, News},
-    vault::Item,
-};
+use super::{Command, Grid, Shared, figures};
+use crate::core::{Event, News};
 use quern_jobs_api::Phase;
 use quern_primitives::{JobId, TaskIndex, job::Job};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// How long to wait before the vault is asked again after it did not answer.
+const PAUSE: Duration = Duration::from_secs(10);
 
 impl Grid {
     /// Those of these jobs, as the chain has them now, that another masternode coordinated before.
@@ -35,11 +35,9 @@ impl Grid {
     }
 
     /// Begins those of them for which all that every task needs is here; the others wait for their owner.
-    pub(super) fn begin_turns(&mut self, taken_over: Vec<JobId>) {
+    pub(super) fn begin_turns(&self, taken_over: Vec<JobId>) {
         for id in taken_over {
-            if self.shared.context(id).is_some() && self.shared.vault.has(id, Item::Program) {
-                self.uploaded(id);
-            }
+            tokio::spawn(begin_turn(self.shared.clone(), id));
         }
     }
 
@@ -79,7 +77,7 @@ impl Grid {
     /// later the core is told after this.
     pub(super) fn seeded(&mut self, job: JobId, seed: [u8; 32], settled: BTreeSet<TaskIndex>) {
         if let Some(context) = self.shared.context(job) {
-            let plan = context.plan(seed, settled, &self.shared.vault);
+            let plan = context.plan(seed, settled);
             self.step(Event::Uploaded { job, plan });
         }
     }
@@ -92,5 +90,27 @@ impl Grid {
                 self.step(Event::Shards { job, tasks });
             }
         }
+    }
+}
+
+/// Begins a job that was taken over, if its manifest, key and program are here. Where the vault does not say, it is
+/// asked again as long as the job goes on.
+async fn begin_turn(shared: Arc<Shared>, id: JobId) {
+    while !shared.commands.is_closed() && shared.job(id).is_some_and(|job| job.state.goes_on()) {
+        let Some(context) = shared.context(id) else {
+            return;
+        };
+        match context.program_bytes(&shared.vault).await {
+            Ok(None) => return,
+            Ok(Some(_)) => {
+                // An error says that the masternode stops.
+                return drop(shared.commands.send(Command::Uploaded { job: id }).await);
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(job = %id, error, "cannot look for a job's program; trying again");
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -203,8 +203,9 @@ impl Accuser {
     }
 
     /// What comes out of a task, once it is computed here.
-    pub(super) fn look(&self, job: JobId, task: TaskIndex) -> super::computations::Progress {
-        self.witness.look((&self.shared, &self.room), job, task)
+    pub(super) async fn look(&self, job: JobId, task: TaskIndex) -> super::computations::Progress {
+        let here = (&self.shared, &self.room);
+        self.witness.look(here, job, task).await
     }
 
     async fn accuse(&self, suspicion: &Suspicion) {

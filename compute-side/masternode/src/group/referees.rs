@@ -384,6 +384,7 @@ impl Asked<'_> {
         let (request, signature) = self.request();
         let sealed = self.sealed(&client, (request, &signature), said.bytes);
         self.checked(said.report, said.output_root, sealed.await?)
+            .await
     }
 
     /// The member's report, if it is its own and about the task.
@@ -427,7 +428,7 @@ impl Asked<'_> {
 
     /// What the core is told, if the sealed result is the one that the report is about. One that is too large
     /// to be told is written first.
-    fn checked(
+    async fn checked(
         &self,
         report: SignedRefereeReport,
         output_root: Digest,
@@ -454,7 +455,7 @@ impl Asked<'_> {
         let output = if bytes <= INLINE_RESULT_BYTES_MAX {
             Output::Inline(sealed)
         } else {
-            keep_result(&self.shared.vault, (job, task, name), &sealed)?;
+            keep_result(&self.shared.vault, (job, task, name), sealed).await?;
             Output::Delivered {
                 bytes: bytes as u64,
             }

@@ -8,7 +8,6 @@
 use crate::{
     daemon::Shared,
     store::{Base, OWN, StoreError},
-    vault::Item,
 };
 use quern_job_rules::group::take_over;
 use quern_ledger::{Call, ChainError, State, SubmitError};
@@ -121,7 +120,7 @@ async fn look(
     for id in jobs {
         let is_tried = tried.get(&id);
         if is_tried.is_some_and(|last| block < last.saturating_add(AGAIN_BLOCKS))
-            || !can_go_on(shared, id)
+            || !can_go_on(shared, id).await
         {
             continue;
         }
@@ -162,8 +161,18 @@ async fn look(
 }
 
 /// Whether what every task of a job needs is here.
-fn can_go_on(shared: &Shared, id: JobId) -> bool {
-    shared.context(id).is_some() && shared.vault.has(id, Item::Program)
+async fn can_go_on(shared: &Shared, id: JobId) -> bool {
+    let Some(context) = shared.context(id) else {
+        return false;
+    };
+    let program = context.program_bytes(&shared.vault).await;
+    program
+        .unwrap_or_else(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(job = %id, error, "cannot look for a job's program; trying again");
+            None
+        })
+        .is_some()
 }
 
 /// Whether the chain would let an account take a job over now.

@@ -7,12 +7,12 @@
 use super::{
     accusing::GroupWords,
     computations::{Computations, Progress},
+    not_read,
     peers::{PeerError, failure},
 };
 use crate::{
     core::Purpose,
     daemon::{Errand, Room, Shared},
-    vault::Item,
 };
 use codec::DecodeAll as _;
 use jsonrpsee::core::client::Error as RpcError;
@@ -53,7 +53,7 @@ impl Default for Witness {
 
 impl Witness {
     /// What comes out of a task, once it is computed; begins with it if nobody asked for it before.
-    pub(super) fn look(
+    pub(super) async fn look(
         self: &Arc<Self>,
         (shared, room): (&Arc<Shared>, &Arc<Room>),
         job: JobId,
@@ -65,9 +65,9 @@ impl Witness {
         if !room.is_on() {
             return Err(GroupError::ComputesNothing);
         }
-        shared.context(job).ok_or(GroupError::KeyMissing)?;
-        let has = |item| shared.vault.has(job, item);
-        if !(has(Item::Shard(task)) && has(Item::Program)) {
+        let context = shared.context(job).ok_or(GroupError::KeyMissing)?;
+        let has_input = context.has_input(&shared.vault, task).await;
+        if !has_input.map_err(|error| not_read(job, &error))? {
             return Err(GroupError::InputMissing);
         }
         let now = Instant::now();

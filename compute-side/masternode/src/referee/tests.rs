@@ -1,6 +1,8 @@
 //! The referee's answers, against what the programs are known to write.
 
 use super::*;
+use crate::vault::{JOBS, tests::vault_in};
+use bytes::Bytes;
 use quern_primitives::{
     Digest, GenesisHash, SealingKey,
     job::{Agreement, ByteLevel, Preferences, Referees},
@@ -13,8 +15,8 @@ use quern_shards::{
     result::{open_result, result_commitment},
     seal::{SealSalt, seal},
 };
-use sha2::{Digest as _, Sha256};
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
+use tokio::runtime::Runtime;
 
 const GENESIS: GenesisHash = GenesisHash([1; 32]);
 const JOB: JobId = JobId([2; 32]);
@@ -86,7 +88,8 @@ const WORDY: &str = r#"(module
 
 /// A job of the portable class, which every machine runs, with one task for each shard.
 struct World {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    runtime: Runtime,
     vault: Vault,
     referee: Referee,
     context: JobContext,
@@ -102,14 +105,11 @@ impl World {
 
     fn with_program(module: &[u8], shards: &[&[u8]]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Vault::open(&folder.path().join("jobs"), u64::MAX).unwrap();
+        let runtime = Runtime::new().unwrap();
+        let vault = runtime.block_on(vault_in(folder.path(), u64::MAX));
         let put = |item, bytes: &[u8]| {
-            let (total, mut offset) = (bytes.len() as u64, 0);
-            for piece in bytes.chunks(PIECE_BYTES_MAX) {
-                vault.append(JOB, item, offset, total, piece).unwrap();
-                offset += piece.len() as u64;
-            }
-            vault.keep(JOB, item).unwrap();
+            let put = vault.put(JOB, item, Bytes::copy_from_slice(bytes));
+            runtime.block_on(put).unwrap();
         };
         put(Item::Program, module);
         let program = ProgramHash(Sha256::digest(module).into());
@@ -138,10 +138,16 @@ impl World {
         let sealed = manifest.seal(GENESIS, &job_key, SealSalt([6; 16])).unwrap();
         let submission = submission(&manifest, &job_key, sealed.digest);
         let manifest = manifest::open(GENESIS, JOB, &submission, &job_key, &sealed.bytes).unwrap();
+        let kept = runtime.block_on(vault.kept_shards(JOB)).unwrap();
+        let referee = {
+            let _entered = runtime.enter();
+            Referee::new(node(), GENESIS, vault.clone(), 64)
+        };
         Self {
-            referee: Referee::new(node(), GENESIS, vault.clone(), 64),
-            context: JobContext::new(manifest, job_key, &submission, &vault),
-            _folder: folder,
+            referee,
+            context: JobContext::new(manifest, job_key, &submission, &kept),
+            runtime,
+            folder,
             vault,
             submission,
             keys,
@@ -162,6 +168,16 @@ impl World {
     fn compute(&self, task: TaskIndex, purpose: Purpose) -> Result<Truth, RefereeError> {
         let brief = self.brief(task, purpose);
         self.referee.compute(&brief, &Cancel::new())
+    }
+
+    fn has(&self, item: Item) -> bool {
+        let length = self.vault.length(JOB, item);
+        self.runtime.block_on(length).unwrap().is_some()
+    }
+
+    fn read_all(&self, item: Item) -> Vec<u8> {
+        let read = self.vault.read_all(JOB, item);
+        self.runtime.block_on(read).unwrap()
     }
 
     /// What is in a result that the referee sealed, as the owner opens it.
@@ -202,8 +218,9 @@ fn submission(manifest: &Manifest, key: &JobKey, digest: Digest) -> Submission {
 #[test]
 fn a_job_is_planned_with_its_program_and_its_largest_shard_to_fetch() {
     let world = World::new(ECHO, &[b"one", b"and the third", b"two"]);
-    let plan = world.context.plan([9; 32], [2].into(), &world.vault);
-    let program = world.vault.held(JOB, Item::Program);
+    let program = world.context.program_bytes(&world.vault);
+    let program = u64::from(world.runtime.block_on(program).unwrap().unwrap());
+    let plan = world.context.plan([9; 32], [2].into());
     let largest = world.context.manifest.shard(1).unwrap().sealed_bytes();
     assert!(program > 100 && largest > 13, "{program} {largest}");
     assert_eq!(plan.fetch_bytes_max, program + largest);
@@ -326,22 +343,21 @@ fn a_large_result_is_kept_in_a_file_under_the_referee_s_name_and_one_to_check_is
     let world = World::new(ECHO, &[&large]);
     let item = Item::Result(0, REFEREE_REPLICA, name_of(&node().public()));
     let checked = world.compute(0, Purpose::Check).unwrap();
-    assert!(!world.vault.has(JOB, item));
+    assert!(!world.has(item));
     for _ in 0..2 {
         let truth = world.compute(0, Purpose::Referee).unwrap();
         assert_eq!(truth.answer(), checked.answer());
         let Output::Delivered { bytes } = truth.output else {
             panic!("a large result is not told");
         };
-        let sealed = world.vault.read_all(JOB, item).unwrap();
+        let sealed = world.read_all(item);
         assert_eq!(sealed.len() as u64, bytes);
         assert_eq!(world.opened(0, &truth, &sealed), large);
     }
-    world
-        .vault
-        .keep_result(JOB, 0, Some((REFEREE_REPLICA, name_of(&node().public()))))
-        .unwrap();
-    assert!(world.vault.has(JOB, item));
+    let kept = Some((REFEREE_REPLICA, name_of(&node().public())));
+    let keeping = world.vault.keep_result(JOB, 0, kept);
+    world.runtime.block_on(keeping).unwrap();
+    assert!(world.has(item));
 }
 
 #[test]
@@ -359,7 +375,7 @@ fn a_checked_result_is_kept_only_where_another_answer_than_the_accepted_one_come
         let truth = check(task, answer);
         assert_eq!(truth.output, Output::Inline(vec![]));
     }
-    assert!(!world.vault.has(JOB, item));
+    assert!(!world.has(item));
     let wrong = |answer: Answer| Answer {
         fuel: answer.fuel + 1,
         ..answer
@@ -370,7 +386,7 @@ fn a_checked_result_is_kept_only_where_another_answer_than_the_accepted_one_come
     };
     assert_eq!(world.opened(0, &truth, sealed), small);
     let truth = check(1, wrong(right[1]));
-    let sealed = world.vault.read_all(JOB, item).unwrap();
+    let sealed = world.read_all(item);
     let bytes = sealed.len() as u64;
     assert_eq!(truth.output, Output::Delivered { bytes });
     assert_eq!(world.opened(1, &truth, &sealed), large);
@@ -444,10 +460,17 @@ fn what_is_missing_or_damaged_is_said() {
     let (kind, words) = why(2);
     assert_eq!(kind, NoReferee::Data);
     assert!(words.contains("no such task"), "{words}");
-    world.vault.erase_inputs(JOB).unwrap();
+    let erasing = world.vault.erase_inputs(JOB);
+    world.runtime.block_on(erasing).unwrap();
     let (kind, words) = why(0);
     assert_eq!(kind, NoReferee::Data);
     assert!(words.contains("restore its file"), "{words}");
+    let world = World::new(ECHO, &[b"x"]);
+    let job = world.folder.path().join(JOBS).join(hex::encode(JOB.0));
+    let other = wat::parse_str(TRAP).unwrap();
+    fs::write(job.join("program.wasm"), other).unwrap();
+    let error = world.compute(0, Purpose::Referee).unwrap_err();
+    assert!(matches!(error, RefereeError::OtherProgram), "{error}");
     let world = World::with_program(b"no program", &[b"x"]);
     let error = world.compute(0, Purpose::Referee).unwrap_err();
     assert!(matches!(error, RefereeError::Compile(_)), "{error}");

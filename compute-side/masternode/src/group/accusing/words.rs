@@ -97,7 +97,7 @@ impl Accuser {
             return Ok(None);
         }
         if !words.given.contains_key(&own) {
-            let Some(truth) = self.look(job, task)? else {
+            let Some(truth) = self.look(job, task).await? else {
                 return Ok(Some(Outcome::Soon));
             };
             let report = truth.report;

@@ -3,7 +3,7 @@
 //! Only the coordinator has any computed, and only those of which the member's own copy of the log shows
 //! that they wait for a referee: a device that knew early what comes out need not compute it.
 
-use super::{Members, Part};
+use super::{super::not_read, Members, Part};
 use crate::{
     core::{Purpose, REFEREE_REPLICA, Settings, Truth, name_of},
     daemon::{Command, Errand, Shared},
@@ -45,9 +45,9 @@ impl Members {
         if !self.room.is_on() {
             return Err(GroupError::ComputesNothing);
         }
-        self.shared.context(job).ok_or(GroupError::KeyMissing)?;
-        let has = |item| self.shared.vault.has(job, item);
-        if !(has(Item::Shard(task)) && has(Item::Program)) {
+        let context = self.shared.context(job).ok_or(GroupError::KeyMissing)?;
+        let has_input = context.has_input(&self.shared.vault, task).await;
+        if !has_input.map_err(|error| not_read(job, &error))? {
             return Err(GroupError::InputMissing);
         }
         let known = &part.job.submission;
@@ -116,14 +116,14 @@ impl Members {
                 let from = usize::try_from(offset).unwrap_or(usize::MAX);
                 Ok(bytes.get(from..).unwrap_or_default().to_vec())
             }
-            Output::Delivered { .. } => {
-                let (shared, name) = (self.shared.clone(), name_of(&self.shared.node.public()));
+            Output::Delivered { bytes } => {
+                let name = name_of(&self.shared.node.public());
                 let item = Item::Result(task, REFEREE_REPLICA, name);
-                let read = tokio::task::spawn_blocking(move || {
-                    shared.vault.read(job, item, offset, PIECE_BYTES_MAX)
-                });
-                let read = read.await.map_err(|_| GroupError::Storage)?;
-                read.map_err(|_| GroupError::Storage)
+                let end = offset.saturating_add(PIECE_BYTES_MAX as u64).min(*bytes);
+                // From the end on there is nothing.
+                let range = offset.min(end)..end;
+                let read = self.shared.vault.read(job, item, range).await;
+                read.map_err(|error| not_read(job, &error))
             }
         }
     }

@@ -43,7 +43,7 @@ impl Members {
         if !has_say(&request.asker) {
             return Err(GroupError::NotAsked);
         }
-        let told = self.accuser.look(job, task)?;
+        let told = self.accuser.look(job, task).await?;
         Ok(witnessing(told.as_deref()))
     }
 }

@@ -1,13 +1,18 @@
 //! A server of S3 in the test's own process, on loopback: `s3s-fs`, and before it a proxy that does to single requests
-//! what servers and lines do.
+//! what servers and lines do. In no program.
 
-use crate::proxy::Proxy;
+// Only tests have it, and where it panics a test fails.
+#![allow(clippy::unwrap_used)]
+
+mod proxy;
+
+pub use proxy::{Answer, Body, Happens, Proxy, Trouble, full};
+
 use futures::FutureExt as _;
 use http::Request;
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use quern_depot::{Address, BucketConfig, Keys, Patience, Roots};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use s3s::{
     S3, S3Request, S3Response, S3Result,
@@ -25,7 +30,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -34,38 +38,50 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-const BUCKET: &str = "shards";
+/// The bucket that there is.
+pub const BUCKET: &str = "shards";
+
+/// The prefix of all that is put into it.
 const PREFIX: &str = "grid/one";
-const ID: &str = "AKIATEST";
-const SECRET: &str = "secret/of+tests";
+
+/// Who may ask it.
+pub const ID: &str = "AKIATEST";
+
+/// With what it is asked.
+pub const SECRET: &str = "secret/of+tests";
 
 /// What the server knows of uploads that were begun and not ended, by the name that it gave each: `s3s-fs` has them, and
 /// does not tell.
 #[derive(Clone, Default)]
-pub(crate) struct Uploads(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct Uploads(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl Uploads {
-    pub(crate) fn count(&self) -> usize {
+    /// How many there are.
+    pub fn count(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 }
 
 /// A bucket on a server.
-pub(crate) struct Server {
+pub struct Server {
     folder: TempDir,
     address: SocketAddr,
-    pub(crate) proxy: Proxy,
-    pub(crate) uploads: Uploads,
-    pub(crate) tells_uploads: Arc<AtomicBool>,
+    /// What is done to requests.
+    pub proxy: Proxy,
+    /// Uploads that were begun and not ended.
+    pub uploads: Uploads,
+    /// Whether it tells of them.
+    pub tells_uploads: Arc<AtomicBool>,
 }
 
 impl Server {
-    pub(crate) async fn start() -> Self {
+    /// Starts one without TLS.
+    pub async fn start() -> Self {
         Self::start_with(None).await
     }
 
     /// A server with a certificate for 127.0.0.1, which is returned as PEM.
-    pub(crate) async fn start_with_tls() -> (Self, String) {
+    pub async fn start_with_tls() -> (Self, String) {
         let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let key = PrivatePkcs8KeyDer::from(certified.key_pair.serialize_der());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -105,29 +121,21 @@ impl Server {
         }
     }
 
-    pub(crate) fn bucket(&self, scheme: &str, roots: Roots) -> BucketConfig {
-        BucketConfig {
-            address: self.url(scheme, BUCKET).parse::<Address>().unwrap(),
-            region: "us-east-1".to_owned(),
-            keys: Keys::new(ID, SECRET, None).unwrap(),
-            roots,
-            patience: Patience {
-                retries: 3,
-                first_wait: Duration::from_millis(5),
-                longest_wait: Duration::from_millis(20),
-                until: Duration::from_secs(60),
-            },
-        }
-    }
-
-    pub(crate) fn url(&self, scheme: &str, bucket: &str) -> String {
+    /// Where a bucket of it is, as settings name it.
+    pub fn url(&self, scheme: &str, bucket: &str) -> String {
         format!("{scheme}://{}/{bucket}/{PREFIX}", self.address)
     }
 
     /// Where the objects are as files.
-    pub(crate) fn objects(&self) -> PathBuf {
+    pub fn objects(&self) -> PathBuf {
         self.folder.path().join(BUCKET).join(PREFIX)
     }
+}
+
+/// A certificate for that name that no server here has, as PEM.
+pub fn certificate_of(name: &str) -> String {
+    let certified = rcgen::generate_simple_self_signed([name.to_owned()]);
+    certified.unwrap().cert.pem()
 }
 
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, proxy: Proxy, service: S3Service) {

@@ -9,14 +9,15 @@ use std::{
     io,
     sync::{Arc, Mutex},
 };
-
 use tokio::sync::Notify;
 
-pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
-pub(crate) type Answer = Response<Body>;
+/// What is sent.
+pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+/// What a request is answered with.
+pub type Answer = Response<Body>;
 
 /// A body that is all there.
-pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into())
         .map_err(|never| match never {})
         .boxed_unsync()
@@ -29,7 +30,7 @@ fn comes(bytes: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static) -
 
 /// What is done to a request, or to its answer.
 #[derive(Clone, Debug)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// The connection breaks, and nothing was done.
     Broken,
     /// What was asked is done, and the connection breaks before the answer.
@@ -48,7 +49,8 @@ pub(crate) enum Trouble {
     Waits(Arc<Notify>, Arc<Notify>),
 }
 
-pub(crate) trait Happens: Fn() + Send + Sync {}
+/// What happens meanwhile.
+pub trait Happens: Fn() + Send + Sync {}
 impl<T: Fn() + Send + Sync> Happens for T {}
 
 impl std::fmt::Debug for dyn Happens {
@@ -68,14 +70,14 @@ struct Planned {
 
 /// Between a depot and its bucket's server.
 #[derive(Clone, Default)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     planned: Arc<Mutex<Vec<Planned>>>,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
     /// Plans trouble for some requests of a method that have something in path or query: after so many, for so many.
-    pub(crate) fn plan(
+    pub fn plan(
         &self,
         (method, part): (&'static str, &'static str),
         skipped: usize,
@@ -92,12 +94,12 @@ impl Proxy {
     }
 
     /// Forgets what was planned.
-    pub(crate) fn calm(&self) {
+    pub fn calm(&self) {
         self.planned.lock().unwrap().clear();
     }
 
     /// How many requests came of a method with something in path or query.
-    pub(crate) fn count(&self, (method, part): (&str, &str)) -> usize {
+    pub fn count(&self, (method, part): (&str, &str)) -> usize {
         let seen = self.seen.lock().unwrap();
         let is_it = |it: &&String| it.starts_with(&format!("{method} ")) && it.contains(part);
         seen.iter().filter(is_it).count()
@@ -119,7 +121,7 @@ impl Proxy {
     }
 
     /// Answers a request, in its way. An error breaks the connection.
-    pub(crate) async fn answer(
+    pub async fn answer(
         &self,
         request: Request<Incoming>,
         asked: impl FnOnce(Request<Incoming>) -> BoxFuture<'static, Answer>,
