@@ -10,6 +10,7 @@
 use crate::{
     core::{Fault, Finished, Sealed},
     device::DeviceSecrets,
+    held::HeldShard,
     kept::Elsewhere,
     limits::KEEP_FROM_MS,
     reports::{Kept, Reports},
@@ -26,7 +27,6 @@ use quern_sandbox::{
     engine_digest,
 };
 use quern_shards::{
-    chunks::chunk_root,
     context::{ResultContext, ShardContext},
     keys::{HandOver, Letterbox, SealedKey, ShardKey},
     question::{Allowed, question_commitment},
@@ -112,8 +112,8 @@ pub struct Errand {
     pub assignment: Assignment,
     /// The masternode.
     pub masternode: DeviceId,
-    /// The sealed shard, as it was received.
-    pub shard: Vec<u8>,
+    /// The sealed shard.
+    pub shard: HeldShard,
     /// The program.
     pub program: Program,
     /// Random bytes that hide its result in the commitment to it.
@@ -162,7 +162,7 @@ impl<E: Executor> Bench<E> {
 
     fn try_work(&mut self, errand: &Errand) -> Result<Option<Finished>, Fault> {
         let started = Instant::now();
-        let (key, input) = self.open(&errand.assignment, &errand.shard)?;
+        let (key, input) = self.open(&errand.assignment, errand.shard.sealed())?;
         let Some(answer) = self.run(errand, input)? else {
             return Ok(None);
         };
@@ -173,7 +173,7 @@ impl<E: Executor> Bench<E> {
             .map(Some)
     }
 
-    /// Receives the shard's key and opens the shard, checking it against what was assigned.
+    /// Receives the shard's key and opens the shard.
     fn open(
         &mut self,
         assignment: &Assignment,
@@ -181,10 +181,6 @@ impl<E: Executor> Bench<E> {
     ) -> Result<(ShardKey, Vec<u8>), Fault> {
         let ReplicaId { job, task, .. } = assignment.id;
         let facts = &assignment.shard;
-        if shard.len() as u64 != facts.sealed_bytes || chunk_root(shard) != facts.root {
-            tracing::warn!(id = ?assignment.id, "the shard is not the one assigned");
-            return Err(Fault::BadInput);
-        }
         let purpose = HandOver {
             genesis: self.genesis,
             job,
@@ -303,6 +299,7 @@ impl<E: Executor> Bench<E> {
         sealed: Vec<u8>,
         took: Duration,
     ) -> Result<Finished, Fault> {
+        let shown = errand.shard.shown();
         let is_large = sealed.len() > INLINE_RESULT_BYTES_MAX;
         let took_long = took >= Duration::from_millis(KEEP_FROM_MS);
         let bytes = sealed.len() as u64;
@@ -314,6 +311,7 @@ impl<E: Executor> Bench<E> {
         let keep = |reports: &Reports, sealed: Vec<u8>| {
             let kept = Kept {
                 masternode: errand.masternode,
+                shown,
                 receipt: receipt.clone(),
                 commitment,
                 sealed,
@@ -327,6 +325,7 @@ impl<E: Executor> Bench<E> {
                 Fault::NoRoom
             })?;
             return Ok(Finished {
+                shown,
                 receipt,
                 commitment,
                 sealed: Sealed::Kept { bytes },
@@ -338,6 +337,7 @@ impl<E: Executor> Bench<E> {
             tracing::warn!(%error, "a report is not kept; if the worker is killed it is lost");
         }
         Ok(Finished {
+            shown,
             receipt,
             commitment,
             sealed: Sealed::Here(sealed),

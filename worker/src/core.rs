@@ -19,6 +19,9 @@
 //! A task is in hand until its report is made. A report is kept, and repeated after a reconnection,
 //! until the masternode has acknowledged or discarded it.
 //!
+//! Once a task is prepared, each exchange shows the masternode that its shard is here, and so does the one
+//! with its commitment or report: which of them arrives first does not matter then.
+//!
 //! Where others compute the same, a commitment goes before the report, which then waits until the
 //! masternode asks for it. After a reconnection the commitment goes first again. A worker that stops, or
 //! that has no room for more reports, does not wait.
@@ -233,7 +236,7 @@ impl Core {
             Event::Acknowledged { masternode, words } => {
                 self.on_acknowledged(now, masternode, words);
             }
-            Event::Prepared { id } => self.on_prepared(id),
+            Event::Prepared { held } => self.on_prepared(held),
             Event::Failed { id, fault } => self.on_failed(id, fault),
             Event::Ran { finished } => self.on_ran(now, finished),
             Event::Delivered { id } => self.on_delivered(now, id),

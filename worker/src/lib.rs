@@ -16,6 +16,7 @@
 //! | [`core`] | decides: whom to ask, what to run, what to repeat, when to stop; pure |
 //! | [`shell`] | carries out: connections, timers, signals, files |
 //! | [`mod@bench`] | one task from sealed shard to signed receipt |
+//! | [`held`] | a shard that is here, and what shows it |
 //! | [`device`] | the device's keys and their file |
 //! | [`settings`] | the settings file, and what follows when it changes |
 //! | [`machine`] | what this machine is and how it is; reads files |
@@ -43,6 +44,7 @@ pub mod claims;
 pub mod cli;
 pub mod core;
 pub mod device;
+pub mod held;
 mod keeper;
 pub mod kept;
 pub mod limits;

@@ -1,7 +1,7 @@
 //! Finished tasks on disk, until they are acknowledged.
 //!
-//! A file is a tag, the SHA-256 of the rest, and the rest: the masternode, the signed receipt, the
-//! signed commitment if there is one, and the sealed result, in SCALE. It is written beside its place and
+//! A file is a tag, the SHA-256 of the rest, and the rest: the masternode, what shows that the shard was
+//! here, the signed receipt, the signed commitment if there is one, and the sealed result, in SCALE. It is written beside its place and
 //! moved there, so that it is there whole or not at all; what is torn all the same does not match its
 //! digest and is dropped. What is worth it is synced, so that it outlives a power cut; the rest outlives
 //! the worker.
@@ -12,7 +12,10 @@ use crate::{
 };
 use codec::{Decode, DecodeAll, Encode};
 use quern_primitives::{
-    ids::DeviceId, limits::RESULT_BYTES_MAX, log::SignedCommitment, receipt::SignedReceipt,
+    ids::{DeviceId, Digest},
+    limits::RESULT_BYTES_MAX,
+    log::SignedCommitment,
+    receipt::SignedReceipt,
 };
 use quern_protocol::{ReplicaId, limits::INLINE_RESULT_BYTES_MAX};
 use quern_shards::seal::sealed_bytes;
@@ -25,7 +28,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-const TAG: &[u8; 16] = b"quern/report/2\n\0";
+const TAG: &[u8; 16] = b"quern/report/3\n\0";
 
 /// Bytes of the longest file: the longest sealed result and some for the receipt.
 const FILE_BYTES_MAX: u64 = sealed_bytes(RESULT_BYTES_MAX as u64) + 4_096;
@@ -35,6 +38,8 @@ const FILE_BYTES_MAX: u64 = sealed_bytes(RESULT_BYTES_MAX as u64) + 4_096;
 pub(crate) struct Kept {
     /// Whom the report is for.
     pub(crate) masternode: DeviceId,
+    /// What shows that the shard was here.
+    pub(crate) shown: Digest,
     /// The device's signed statement.
     pub(crate) receipt: SignedReceipt,
     /// What the device commits itself to, if it is to.
@@ -158,6 +163,7 @@ fn load(path: &Path) -> Result<Kept, LoadError> {
 fn restore(kept: Kept) -> Restored {
     let Kept {
         masternode,
+        shown,
         receipt,
         commitment,
         sealed,
@@ -172,6 +178,7 @@ fn restore(kept: Kept) -> Restored {
     Restored {
         masternode,
         finished: Finished {
+            shown,
             receipt,
             commitment,
             sealed,
@@ -184,7 +191,7 @@ mod tests {
     use super::*;
     use quern_primitives::{
         device::Class,
-        ids::{Digest, GenesisHash, JobId, ProgramHash},
+        ids::{GenesisHash, JobId, ProgramHash},
         log::Commitment,
         payload::DeviceKey,
         receipt::{Exit, Receipt},
@@ -231,6 +238,7 @@ mod tests {
     fn kept(task: u32, sealed: Vec<u8>) -> Kept {
         Kept {
             masternode: HOME,
+            shown: Digest([11; 32]),
             receipt: receipt(task),
             commitment: None,
             sealed,
@@ -278,6 +286,7 @@ mod tests {
         );
         assert_eq!(restored[0].finished.receipt, receipt(1));
         assert_eq!(restored[0].finished.commitment, Some(commitment));
+        assert_eq!(restored[0].finished.shown, Digest([11; 32]));
         assert_eq!(restored[1].finished.commitment, None);
         assert_eq!(reports.sealed(&id(2)).unwrap(), large);
         assert!(reports.has(&id(1)) && !reports.has(&id(3)));

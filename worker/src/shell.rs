@@ -40,7 +40,7 @@ use in_hand::InHand;
 use keeping::{Keeper, Keeping};
 use links::Links;
 use quern_primitives::ids::{DeviceId, GenesisHash};
-use quern_protocol::{ReplicaId, ShownVerdict};
+use quern_protocol::ShownVerdict;
 use quern_sandbox::{EngineError, Pace};
 use settings_file::SettingsFile;
 use std::{
@@ -120,7 +120,6 @@ enum News {
         client: quern_network::Client,
     },
     Prepared {
-        id: ReplicaId,
         ready: in_hand::Ready,
     },
     LookedUp(Box<Directory>, Result<Network, LookUpError>),
@@ -231,6 +230,7 @@ async fn start(
             news.clone(),
         ),
         in_hand: InHand::new(
+            (secrets.id(), network.genesis),
             Programs::new(store, engines),
             reports.clone(),
             queue,
@@ -394,9 +394,10 @@ impl Shell {
                     Ok(false)
                 }
             }
-            News::Prepared { id, ready } => {
-                self.in_hand.prepared(id, ready);
-                self.tell(Event::Prepared { id })
+            News::Prepared { ready } => {
+                let held = ready.held();
+                self.in_hand.prepared(ready);
+                self.tell(Event::Prepared { held })
             }
             News::LookedUp(directory, found) => {
                 self.claiming.learn_chain(directory.chain());
@@ -504,7 +505,7 @@ impl Shell {
                 assignment,
             } => {
                 let link = self.links.link(masternode);
-                return Ok(self.in_hand.prepare(masternode, *assignment, link));
+                return Ok(self.in_hand.prepare(masternode, assignment, link));
             }
             Effect::Run { id } => return self.in_hand.run(&id),
             Effect::Benchmark { benchmark } => return self.in_hand.benchmark(benchmark),
@@ -561,6 +562,7 @@ impl Shell {
             };
             let kept = Kept {
                 masternode,
+                shown: finished.shown,
                 receipt: finished.receipt,
                 commitment: finished.commitment,
                 sealed,

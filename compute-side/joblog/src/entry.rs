@@ -253,7 +253,7 @@ pub enum ReleaseCause {
     /// The device was silent, or ran over the replica's time, or did not reveal what it committed to.
     #[codec(index = 3)]
     Late,
-    /// What the device answered is no answer to what it was given, or does not open its commitment.
+    /// What the device showed or answered does not fit what it was given, or does not open its commitment.
     #[codec(index = 4)]
     Failed,
     /// The device gave the task back, or came back without it, as often as it may; no fault, but it

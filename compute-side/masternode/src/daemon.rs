@@ -92,7 +92,7 @@ pub(crate) enum Command {
         hello: Hello,
         reply: ReplyToken,
     },
-    /// A device asks for work or reports, and what is known of its reports was read.
+    /// A device asks for work, shows or reports, and what is known of that was read.
     Exchanged {
         device: DeviceId,
         exchange: Exchange,

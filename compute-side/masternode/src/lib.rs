@@ -13,6 +13,7 @@
 //! | [`settler`] | has batches certified, and sends them |
 //! | `group` | a job's masternodes among themselves: logs, certificates, turns |
 //! | `disputes` | answers disputes over its batches |
+//! | `held` | what devices show of shards, held to those that are here |
 //! | `store`, `vault` | what is remembered, and the jobs' files, in a depot |
 //! | `locks` | locks that stay open when who held one panicked |
 //! | `altering` | where tests have a masternode lie; nothing does in a masternode |
@@ -29,6 +30,7 @@ mod cover;
 mod daemon;
 mod disputes;
 mod group;
+mod held;
 mod keepers;
 mod locks;
 mod receipts;

@@ -18,6 +18,8 @@
 //!   │ Fetch { shard or program, offset }   │  only what did not fit into the assignment
 //!   ├─────────────────────────────────────►│
 //!   │◄───────────────────── Piece { mark } ┤
+//!   │ Exchange { holds }                   │  before a task is begun, and with what comes of it
+//!   ├─────────────────────────────────────►│
 //!   │ Deliver { result, offset }           │  only results too large for a report
 //!   ├─────────────────────────────────────►│
 //!   │◄───────────────── Delivered { mark } ┤
@@ -38,6 +40,14 @@
 //! a later answer, and repeats it after a reconnection; repeating is harmless. Every 30 seconds an
 //! exchange tells how the machine is, and at once when its owner's rules begin or cease to hold it
 //! back.
+//!
+//! # Who has the shard
+//!
+//! Once a device has all that a task needs, and before it begins, it shows that it has the shard ([`Held`]). It says so
+//! with each exchange while the task is in its hand, and again with the commitment and the report, so that nothing
+//! hangs on the order in which exchanges arrive. Until it has, the masternode takes the replica to be fetched still,
+//! whatever the device tells of it, and takes neither commitment nor report for it. What is shown wrongly is a fault of
+//! the device.
 //!
 //! # Commit, then reveal
 //!
@@ -91,7 +101,7 @@ mod telemetry;
 
 pub use message::{
     Assignment, Content, Deliver, Discard, DiscardReason, Exchange, Fetch, HandBack,
-    HandBackReason, Hello, Mark, Output, Piece, Progress, Refusal, Report, Request, Response,
+    HandBackReason, Held, Hello, Mark, Output, Piece, Progress, Refusal, Report, Request, Response,
     SealedKey, ShardFacts, Show, ShownVerdict, Stage, TaskLimits, Welcome, Work,
 };
 pub use quern_primitives::ids::ReplicaId;
@@ -100,7 +110,7 @@ pub use telemetry::{Benchmark, BenchmarkAnswer, Machine, State, Unavailable};
 use codec::{DecodeAll, Encode};
 
 /// The protocol's name and version, as negotiated between peers.
-pub const PROTOCOL: &str = "/quern/tasks/8";
+pub const PROTOCOL: &str = "/quern/tasks/9";
 
 /// The version of the worker, as jobs ask about it: raised when workers can do what they could not
 /// before.

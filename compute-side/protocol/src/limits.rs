@@ -39,6 +39,10 @@ pub const REPORTS_MAX: usize = 8;
 /// them again.
 pub const COMMITMENTS_MAX: usize = 64;
 
+/// Replicas of one exchange of which a device shows that it has the shard, in 77 bytes each: those in its hand, and those
+/// that it commits itself to or reports.
+pub const HOLDS_MAX: usize = TASKS_IN_HAND_MAX + COMMITMENTS_MAX + REPORTS_MAX;
+
 /// Acknowledgements in one answer, and reveals that are asked for.
 pub const ACKNOWLEDGEMENTS_MAX: usize = 1024;
 

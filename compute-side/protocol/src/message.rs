@@ -122,6 +122,8 @@ pub enum Refusal {
 /// Reports, news and a wish for work.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Exchange {
+    /// What shows that the device has the shards of replicas that it was given. Taken first.
+    pub holds: Vec<Held>,
     /// What the device commits itself to. Taken before the reports.
     pub commitments: Vec<SignedCommitment>,
     /// Finished replicas, new ones and those not yet acknowledged.
@@ -145,6 +147,18 @@ pub struct Exchange {
     /// The number of a benchmark that the device was not free for when it came, or not until it had
     /// ended.
     pub unavailable_for: Option<u64>,
+}
+
+/// What shows that a device has the shard of a replica that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Held {
+    /// The replica.
+    pub id: ReplicaId,
+    /// The place of the assignment in the job log.
+    pub log_position: u64,
+    /// The hash over chunks of the sealed shard that are drawn from both, from the device and from the shard's root, as
+    /// `quern_shards::held` has it.
+    pub shown: Digest,
 }
 
 /// One finished replica. Where devices commit themselves it is the reveal.
@@ -334,6 +348,18 @@ pub enum DiscardReason {
     /// The report does not hold: bad signature, other engine, wrong digest, wrong length; or it does not
     /// open the device's commitment, or that does not hold.
     Invalid,
+    /// The device showed wrongly that it has the shard, or committed itself or reported without having shown it.
+    NotShown,
+}
+
+impl DiscardReason {
+    /// Whether the device is at fault, and has failed at the replica.
+    pub fn is_fault(self) -> bool {
+        match self {
+            Self::JobOver | Self::Decided | Self::NotAssigned => false,
+            Self::Invalid | Self::NotShown => true,
+        }
+    }
 }
 
 /// One replica given to a device, with all it needs to start.

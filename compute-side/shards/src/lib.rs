@@ -16,6 +16,7 @@
 //! | [`cut`] | an input into pieces: lines, bytes, whole, or as an application prepared it |
 //! | [`seal`] | pieces into sealed shards and back; the sealed format |
 //! | [`chunks`] | the Merkle tree over a sealed thing's bytes, and over a job's shards |
+//! | [`held`] | what shows that a device has the shard of a task that it was given |
 //! | [`keys`] | shard keys, job keys, wrapping, handing over to devices and masternodes |
 //! | [`result`] | results: a key per replica, and a commitment by which replicas are compared |
 //! | [`manifest`] | what travels beside the chain, checked against what is on it |
@@ -51,6 +52,7 @@ pub mod chunks;
 pub mod context;
 pub mod cut;
 mod derive;
+pub mod held;
 pub mod keys;
 pub mod manifest;
 pub mod parity;

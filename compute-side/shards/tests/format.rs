@@ -13,7 +13,8 @@ use quern_shards::{
         ArchivePath, Changed, Decoder, ENTRY_BYTES_MAX, Encoder, Entry, EntryKind, PATH_BYTES_MAX,
         PATH_PART_BYTES_MAX, PATH_PARTS_MAX,
     },
-    chunks::{CHUNK_BYTES, shards_root},
+    chunks::{CHUNK_BYTES, chunk_root, shards_root},
+    held::Showing,
     keys::{
         Delegation, HandOver, JobKey, OwnerToken, SealedKey, SealingSecret, ShardKey, StoreKey,
         TrustSeed, WRAPPED_KEY_BYTES, WrappedKey, accept_delegation, receive,
@@ -91,6 +92,28 @@ fn the_places_of_the_vectors_are_as_written() {
         (context.index, context.count, result_context().replica),
         (3, 7, 1)
     );
+}
+
+#[test]
+fn a_shard_is_shown_to_be_held_as_written() {
+    let (shard, result) = (shard_context(5), result_context());
+    let showing = |sealed: &[u8]| Showing {
+        genesis: shard.genesis,
+        job: shard.job,
+        task: shard.index,
+        replica: result.replica,
+        device: result.device,
+        log_position: 77,
+        root: chunk_root(sealed),
+        sealed_bytes: sealed.len() as u64,
+    };
+    let answer = |sealed: &[u8]| showing(sealed).answer_of(sealed).unwrap();
+    assert_vector("held, hello", answer(b"hello"));
+    let pattern = patterned(65_541);
+    let chunks = showing(&pattern).chunks().into_iter();
+    let chunks: Vec<u8> = chunks.flat_map(|(chunk, _)| chunk.to_le_bytes()).collect();
+    assert_vector("chunks held of the pattern", chunks);
+    assert_vector("held, the pattern", answer(&pattern));
 }
 
 #[test]

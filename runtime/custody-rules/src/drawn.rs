@@ -4,9 +4,17 @@
 use alloc::vec::Vec;
 use quern_primitives::{
     custody::Place,
-    hash::{number, sha256},
+    draw::Draw,
+    hash::sha256,
     ids::{Digest, Period},
     limits::{CHALLENGE_DRAWS_MAX, CHALLENGED_CHUNKS_MAX, CHUNKS_PER_PART_MAX},
+};
+
+/// Which chunks are asked for.
+const CHUNKS: Draw<'_> = Draw {
+    tag: b"quern/challenged-chunk/1",
+    most: CHALLENGED_CHUNKS_MAX,
+    draws_max: CHALLENGE_DRAWS_MAX,
 };
 
 /// What a challenge follows from: the chain's randomness of a period's first block, and who holds what.
@@ -25,22 +33,7 @@ pub fn seed(randomness: &Digest, place: &Place, period: Period) -> Digest {
 /// with no more than [`CHALLENGED_CHUNKS_MAX`] they are all of them, from the first; else as many different
 /// ones as that, each drawn as likely as any other.
 pub fn chunks(seed: &Digest, count: u32) -> Vec<u32> {
-    if count <= CHALLENGED_CHUNKS_MAX {
-        return (0..count).collect();
-    }
-    let most = usize::try_from(CHALLENGED_CHUNKS_MAX).unwrap_or_default();
-    let mut drawn = Vec::with_capacity(most);
-    for index in 0..CHALLENGE_DRAWS_MAX {
-        let tag = b"quern/challenged-chunk/1";
-        let number = number(&[tag, &seed.0, &index.to_le_bytes()]);
-        let chunk = number.checked_rem(count.into());
-        let chunk = chunk.and_then(|chunk| u32::try_from(chunk).ok());
-        drawn.extend(chunk.filter(|chunk| !drawn.contains(chunk)));
-        if drawn.len() == most {
-            break;
-        }
-    }
-    drawn
+    CHUNKS.different(seed, count)
 }
 
 /// In how many parts so many chunks are shown.

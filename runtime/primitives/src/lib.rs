@@ -11,6 +11,7 @@
 //! | [`amount`] | ByteChips and their smallest unit |
 //! | [`ids`] | 32-byte names: job, device, program, digest; and which replica of which task |
 //! | [`limits`] | every bound on a collection or message that chain and clients agree on |
+//! | [`draw`] | different numbers that follow from a seed |
 //! | [`merkle`] | trees over shards, chunks and verdicts; proofs for one leaf or a span of chunks |
 //! | [`params`] | what the council may set, its table, and what a job keeps of it |
 //! | [`payload`] | what is signed, with domain tag and genesis |
@@ -42,6 +43,7 @@ pub mod amount;
 pub mod batch;
 pub mod custody;
 pub mod device;
+pub mod draw;
 pub mod group;
 pub mod hash;
 pub mod ids;

@@ -18,8 +18,8 @@ use crate::{
 use anyhow::{Context as _, ensure};
 use quern_grid::Tick;
 use quern_masternode::core::{
-    Bond, Core, Effect, Engines, Event, JobPlan, PlannedAssignment, ReportFacts, Settings, Token,
-    WorkPlan,
+    Bond, Core, Effect, Engines, Event, JobPlan, PlannedAssignment, ReportFacts, Settings, Shown,
+    Token, WorkPlan,
 };
 use quern_primitives::{
     DeviceId, JobId,
@@ -31,7 +31,7 @@ use quern_primitives::{
     payload::DeviceKey,
     receipt::{Exit, Receipt},
 };
-use quern_protocol::{Exchange, HandBack, HandBackReason, Output, Report};
+use quern_protocol::{Exchange, HandBack, HandBackReason, Output, ReplicaId, Report};
 use quern_shards::{chunks::chunk_root, keys::TrustSeed, seal::sealed_bytes};
 use std::{
     collections::BTreeMap,
@@ -219,11 +219,25 @@ impl Waiting {
     fn sends(&mut self, device: DeviceId, exchange: Exchange) -> Event {
         self.exchanges += 1;
         let token = Token(u64::from(self.exchanges));
+        // It has the shards of what it reports.
+        let shown = exchange.reports.iter().map(|report| {
+            let receipt = &report.receipt.payload;
+            let id = ReplicaId {
+                job: receipt.job,
+                task: receipt.task,
+                replica: receipt.replica,
+            };
+            ((id, receipt.log_position), Shown::Right)
+        });
+        let facts = ReportFacts {
+            shown: shown.collect(),
+            ..ReportFacts::default()
+        };
         Event::Exchange {
             device,
             token,
             exchange,
-            facts: ReportFacts::default(),
+            facts,
         }
     }
 

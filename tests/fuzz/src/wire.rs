@@ -11,9 +11,9 @@ use quern_primitives::{
 };
 use quern_protocol::{
     Assignment, Benchmark, Content, DecodeError, Deliver, Discard, DiscardReason, Exchange, Fetch,
-    HandBack, HandBackReason, Hello, Machine, Mark, Message, Output, Piece, Progress, Refusal,
-    ReplicaId, Report, Request, Response, SealedKey, ShardFacts, Show, ShownVerdict, Stage, State,
-    TaskLimits, Unavailable, Welcome, Work, decode, encode, limits,
+    HandBack, HandBackReason, Held, Hello, Machine, Mark, Message, Output, Piece, Progress,
+    Refusal, ReplicaId, Report, Request, Response, SealedKey, ShardFacts, Show, ShownVerdict,
+    Stage, State, TaskLimits, Unavailable, Welcome, Work, decode, encode, limits,
 };
 use std::fmt::Debug;
 
@@ -37,6 +37,7 @@ fn request(bytes: &[u8]) {
             assert!(hello.in_hand.len() <= limits::ACKNOWLEDGEMENTS_MAX);
         }
         Some(Request::Exchange(exchange)) => {
+            assert!(exchange.holds.len() <= limits::HOLDS_MAX);
             assert!(exchange.reports.len() <= limits::REPORTS_MAX);
             assert!(usize::from(exchange.want) <= limits::TASKS_IN_HAND_MAX);
             for report in &exchange.reports {
@@ -125,6 +126,11 @@ fn requests() -> Vec<Vec<u8>> {
     };
     let reports = honest::RECEIPTS.iter().enumerate();
     let exchange = Exchange {
+        holds: vec![Held {
+            id: ID,
+            log_position: 77,
+            shown: Digest([9; 32]),
+        }],
         commitments: vec![],
         waits: true,
         reports: reports

@@ -3,12 +3,12 @@
 use super::task;
 use crate::availability::Verdict;
 use quern_primitives::{
-    ids::DeviceId,
+    ids::{DeviceId, Digest},
     log::{SignedAcknowledgement, SignedCommitment},
     receipt::SignedReceipt,
 };
 use quern_protocol::{
-    Assignment, Benchmark, DiscardReason, HandBackReason, Output, Refusal, ReplicaId, Report,
+    Assignment, Benchmark, DiscardReason, HandBackReason, Held, Output, Refusal, ReplicaId, Report,
     Request, Response, State,
 };
 
@@ -56,8 +56,8 @@ pub enum Event {
     },
     /// A task's program and shard are here and are what they should be.
     Prepared {
-        /// The task's replica.
-        id: ReplicaId,
+        /// What shows that the shard is.
+        held: Held,
     },
     /// A task cannot be done on this device.
     Failed {
@@ -215,6 +215,8 @@ impl Fault {
 /// A task that ran to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
+    /// What shows that the device had the shard.
+    pub shown: Digest,
     /// The device's signed statement.
     pub receipt: SignedReceipt,
     /// What the device commits itself to before it makes the statement, if it is to.
@@ -239,6 +241,15 @@ impl Finished {
     /// The replica.
     pub fn id(&self) -> ReplicaId {
         task::replica_of(&self.receipt.payload)
+    }
+
+    /// What shows the masternode that the device had the shard.
+    pub(super) fn held(&self) -> Held {
+        Held {
+            id: self.id(),
+            log_position: self.receipt.payload.log_position,
+            shown: self.shown,
+        }
     }
 
     pub(super) fn report(&self) -> Report {

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::limits::{BATCH_MS, POLL_MS, PROGRESS_MS, UNACKNOWLEDGED_MAX};
 use quern_primitives::ids::DeviceId;
-use quern_protocol::{Exchange, Request, State};
+use quern_protocol::{Exchange, Held, ReplicaId, Request, State};
+use std::collections::BTreeMap;
 
 /// Bytes of a MiB.
 const MIB: u64 = 1 << 20;
@@ -119,6 +120,12 @@ impl Core {
         let outgoing = &mut self.outgoing;
         let commitments = task::take_commitments(outgoing, &masternode, now, cannot_wait);
         let reports = task::take_reports(outgoing, &masternode, now);
+        let committed = commitments.iter().map(|(held, _)| *held);
+        let reported = reports.iter().map(|(held, _)| *held);
+        let held = task::held(&self.tasks, &masternode).chain(committed);
+        // Each once: what is committed may be reported in the same breath.
+        let holds: BTreeMap<ReplicaId, Held> =
+            held.chain(reported).map(|held| (held.id, held)).collect();
         let waits = self.awaits(&masternode);
         let Some(session) = self.sessions.get_mut(&masternode) else {
             return;
@@ -129,8 +136,9 @@ impl Core {
             ..state.clone()
         });
         let exchange = Exchange {
-            commitments,
-            reports,
+            holds: holds.into_values().collect(),
+            commitments: commitments.into_iter().map(|(_, it)| it).collect(),
+            reports: reports.into_iter().map(|(_, it)| it).collect(),
             progress,
             want,
             waits,

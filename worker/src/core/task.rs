@@ -4,7 +4,7 @@ use super::{Finished, Sealed, Tick};
 use crate::limits::REPEAT_MS;
 use quern_primitives::{ids::DeviceId, log::SignedCommitment, receipt::Receipt};
 use quern_protocol::{
-    Progress, ReplicaId, Report,
+    Held, Progress, ReplicaId, Report,
     limits::{COMMITMENTS_MAX, REPORTS_MAX},
 };
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ pub(super) struct Task {
     pub(super) masternode: DeviceId,
     /// Memory that it may need.
     pub(super) memory_bytes: u64,
+    /// What shows that its shard is here, once it is.
+    pub(super) held: Option<Held>,
     pub(super) stage: Stage,
 }
 
@@ -152,6 +154,14 @@ pub(super) fn progress(tasks: &[Task], masternode: &DeviceId) -> impl Iterator<I
         })
 }
 
+/// What shows a masternode that the shards of its tasks in hand are here.
+pub(super) fn held(tasks: &[Task], masternode: &DeviceId) -> impl Iterator<Item = Held> {
+    let own = tasks
+        .iter()
+        .filter(move |task| task.masternode == *masternode);
+    own.filter_map(|task| task.held)
+}
+
 /// Whether a task is at another stage than a masternode was told. One it was not told of it takes to
 /// be fetched.
 pub(super) fn has_moved(tasks: &[Task], masternode: &DeviceId, told: &[Progress]) -> bool {
@@ -180,7 +190,7 @@ pub(super) fn take_commitments(
     masternode: &DeviceId,
     now: Tick,
     cannot_wait: bool,
-) -> Vec<SignedCommitment> {
+) -> Vec<(Held, SignedCommitment)> {
     due(outgoing, masternode, now)
         .filter(|report| !report.is_asked)
         .take(COMMITMENTS_MAX)
@@ -189,7 +199,7 @@ pub(super) fn take_commitments(
             if cannot_wait {
                 report.ask(now);
             }
-            report.finished.commitment
+            Some((report.finished.held(), report.finished.commitment?))
         })
         .collect()
 }
@@ -199,13 +209,13 @@ pub(super) fn take_reports(
     outgoing: &mut BTreeMap<ReplicaId, Outgoing>,
     masternode: &DeviceId,
     now: Tick,
-) -> Vec<Report> {
+) -> Vec<(Held, Report)> {
     due(outgoing, masternode, now)
         .filter(|report| report.is_asked)
         .take(REPORTS_MAX)
         .map(|report| {
             report.sent_at = Some(now);
-            report.finished.report()
+            (report.finished.held(), report.finished.report())
         })
         .collect()
 }

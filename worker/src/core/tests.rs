@@ -3,6 +3,7 @@
 mod benchmarks;
 mod committing;
 mod giving_back;
+mod holding;
 mod memory;
 mod offering;
 mod progress;
@@ -19,7 +20,7 @@ use quern_protocol::{
     Discard, DiscardReason, Exchange, HandBack, HandBackReason, Stage, Work,
     limits::{COMMITMENTS_MAX, TASKS_IN_HAND_MAX},
 };
-use world::{World, assignment, finished, id, masternode, measured, settings};
+use world::{World, assignment, finished, held, id, masternode, measured, settings};
 
 const HOME: DeviceId = masternode(1);
 const AWAY: DeviceId = masternode(2);
@@ -142,7 +143,7 @@ fn ran(task: u32) -> Event {
 
 fn prepared(core: &mut Core, now: u64, tasks: &[u32]) {
     for task in tasks {
-        let effects = core.step(Tick(now), Event::Prepared { id: id(*task) });
+        let effects = core.step(Tick(now), Event::Prepared { held: held(*task) });
         assert!(effects.contains(&Effect::Run { id: id(*task) }));
     }
 }

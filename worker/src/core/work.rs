@@ -8,7 +8,7 @@ use super::{
 use crate::limits::{HAND_BACKS_MAX, UNACKNOWLEDGED_MAX};
 use quern_primitives::{ids::DeviceId, log::Acknowledgements};
 use quern_protocol::{
-    Assignment, Discard, HandBack, HandBackReason, ReplicaId, Work, limits::TASKS_IN_HAND_MAX,
+    Assignment, Discard, HandBack, HandBackReason, Held, ReplicaId, Work, limits::TASKS_IN_HAND_MAX,
 };
 
 impl Core {
@@ -91,6 +91,7 @@ impl Core {
                     id,
                     masternode,
                     memory_bytes,
+                    held: None,
                     stage: Stage::Fetching,
                 });
                 let assignment = Box::new(assignment);
@@ -103,12 +104,14 @@ impl Core {
     }
 
     /// Puts a task that is ready into the sandbox's queue.
-    pub(super) fn on_prepared(&mut self, id: ReplicaId) {
+    pub(super) fn on_prepared(&mut self, held: Held) {
+        let id = held.id;
         let is_fetched = |task: &Task| task.id == id && task.stage == Stage::Fetching;
         // Behind those that are in the queue already, which may have been assigned later.
         if let Some(place) = self.tasks.iter().position(is_fetched) {
             let mut task = self.tasks.remove(place);
             task.stage = Stage::Queued;
+            task.held = Some(held);
             self.tasks.push(task);
             self.effects.push(Effect::Run { id });
         }

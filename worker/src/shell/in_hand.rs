@@ -8,12 +8,13 @@ use super::{
 use crate::{
     bench::Errand,
     core::{Event, Fault},
+    held::{HeldShard, showing},
     programs::Programs,
     reports::Reports,
     transfer::{self, Link},
 };
-use quern_primitives::ids::{DeviceId, RevealSalt};
-use quern_protocol::{Assignment, Benchmark, Content, ReplicaId};
+use quern_primitives::ids::{DeviceId, GenesisHash, RevealSalt};
+use quern_protocol::{Assignment, Benchmark, Content, Held, ReplicaId};
 use quern_sandbox::{Cancel, Program};
 use quern_shards::seal::sealed_bytes;
 use std::{
@@ -28,11 +29,20 @@ use tokio::{
 /// A program and a sealed shard.
 pub(super) struct Ready {
     program: Program,
-    shard: Vec<u8>,
+    shard: HeldShard,
+}
+
+impl Ready {
+    /// What shows that the shard is here.
+    pub(super) fn held(&self) -> Held {
+        self.shard.held()
+    }
 }
 
 /// All tasks in hand.
 pub(super) struct InHand {
+    device: DeviceId,
+    genesis: GenesisHash,
     programs: Programs,
     reports: Reports,
     queue: Queue,
@@ -54,12 +64,12 @@ struct Task {
 
 enum Stage {
     Fetching {
-        assignment: Assignment,
+        assignment: Box<Assignment>,
         task: AbortHandle,
     },
     Ready {
-        assignment: Assignment,
-        ready: Ready,
+        assignment: Box<Assignment>,
+        ready: Box<Ready>,
     },
     /// With the thread.
     Queued,
@@ -67,12 +77,15 @@ enum Stage {
 
 impl InHand {
     pub(super) fn new(
+        (device, genesis): (DeviceId, GenesisHash),
         programs: Programs,
         reports: Reports,
         queue: Queue,
         news: mpsc::Sender<News>,
     ) -> Self {
         Self {
+            device,
+            genesis,
             programs,
             reports,
             queue,
@@ -88,7 +101,7 @@ impl InHand {
     pub(super) fn prepare(
         &mut self,
         masternode: DeviceId,
-        mut assignment: Assignment,
+        mut assignment: Box<Assignment>,
         mut link: Link,
     ) -> Option<Event> {
         let id = assignment.id;
@@ -98,16 +111,20 @@ impl InHand {
                 fault: Fault::BadInput,
             });
         }
+        let showing = showing(&assignment, self.device, self.genesis);
         let cancel = Cancel::new();
         let inline = assignment.inline_shard.take();
         let program = self
             .programs
             .compiled(assignment.class, &assignment.program);
         if let (Some(program), Some(shard)) = (&program, &inline) {
-            let ready = Ready {
-                program: program.clone(),
-                shard: shard.clone(),
+            let shard = match HeldShard::check(shard.clone(), &showing) {
+                Ok(shard) => shard,
+                Err(fault) => return Some(Event::Failed { id, fault }),
             };
+            let held = shard.held();
+            let program = program.clone();
+            let ready = Box::new(Ready { program, shard });
             let stage = Stage::Ready { assignment, ready };
             self.tasks.insert(
                 id,
@@ -117,7 +134,7 @@ impl InHand {
                     stage,
                 },
             );
-            return Some(Event::Prepared { id });
+            return Some(Event::Prepared { held });
         }
         let (programs, news) = (self.programs.clone(), self.news.clone());
         let (class, hash, bytes) = (
@@ -137,10 +154,15 @@ impl InHand {
                     Some(shard) => shard,
                     None => transfer::fetch(&mut link, content, total).await?,
                 };
+                // It is read from its beginning to its end, which takes a while.
+                let check = move || HeldShard::check(shard, &showing);
+                let checked = tokio::task::spawn_blocking(check).await;
+                // Where it was not done the worker ends.
+                let shard = checked.unwrap_or(Err(Fault::NoRoom))?;
                 Ok(Ready { program, shard })
             };
             let told = match fetched.await {
-                Ok(ready) => News::Prepared { id, ready },
+                Ok(ready) => News::Prepared { ready },
                 Err(fault) => News::Core(Event::Failed { id, fault }),
             };
             // An error says that the worker ends.
@@ -162,10 +184,12 @@ impl InHand {
     }
 
     /// Takes what was fetched for a task.
-    pub(super) fn prepared(&mut self, id: ReplicaId, ready: Ready) {
+    pub(super) fn prepared(&mut self, ready: Ready) {
+        let id = ready.held().id;
         if let Some(task) = self.tasks.remove(&id)
             && let Stage::Fetching { assignment, .. } = task.stage
         {
+            let ready = Box::new(ready);
             let stage = Stage::Ready { assignment, ready };
             self.tasks.insert(id, Task { stage, ..task });
         }
@@ -181,11 +205,7 @@ impl InHand {
         else {
             return Ok(None);
         };
-        let Stage::Ready {
-            assignment,
-            ready: Ready { program, shard },
-        } = stage
-        else {
+        let Stage::Ready { assignment, ready } = stage else {
             self.tasks.insert(
                 *id,
                 Task {
@@ -196,8 +216,9 @@ impl InHand {
             );
             return Ok(None);
         };
+        let Ready { program, shard } = *ready;
         let errand = Errand {
-            assignment,
+            assignment: *assignment,
             masternode,
             shard,
             program,

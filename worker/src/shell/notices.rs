@@ -17,6 +17,12 @@ pub(super) fn log(notice: &Notice) {
             tracing::warn!(%masternode, again_in_ms = pause_ms, "refused: {refusal}");
         }
         Notice::Acknowledged { id } => tracing::info!(?id, "acknowledged"),
+        Notice::Discarded { id, reason } if reason.is_fault() => {
+            tracing::warn!(
+                job = %id.job, task = id.task, ?reason,
+                "the masternode refuses what this machine shows or reports; if it says so often, look at the machine's memory"
+            );
+        }
         Notice::Discarded { id, reason } => {
             tracing::debug!(job = %id.job, task = id.task, ?reason, "not wanted any more");
         }

@@ -73,6 +73,7 @@ impl Core {
                 engine,
                 log_position,
                 watch: Watch::start(now, backlog_ms, takes_ms, timeouts).over_a_line(line_ms),
+                is_shown: false,
                 pledge: None,
             };
             if let Some(active) = self.jobs.get_mut(&id.job) {

@@ -419,6 +419,7 @@ impl Core {
             self.scheduler.fleet.set_flags(number, here);
             self.scheduler.changed(now);
         }
+        self.shown(now, device, &facts.shown, out);
         self.told(now, device, &exchange);
         for commitment in exchange.commitments {
             self.commit(now, device, commitment, out);

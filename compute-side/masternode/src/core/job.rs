@@ -65,6 +65,8 @@ pub(super) struct Holding {
     pub(super) engine: Digest,
     pub(super) log_position: u64,
     pub(super) watch: Watch,
+    /// Whether its device has shown that it has the shard.
+    pub(super) is_shown: bool,
     /// What its device has committed itself to.
     pub(super) pledge: Option<Pledge>,
 }
@@ -450,13 +452,7 @@ impl ActiveJob {
             result_bytes_max: submission.result_bytes_max.into(),
         };
         check_receipt(receipt, &expected, genesis).map_err(|_| DiscardReason::Invalid)?;
-        let opens = match holding.pledge {
-            Some(pledge) => pledge.commitment == payload.commitment(),
-            None => !submission.agreement.commits(),
-        };
-        if !opens {
-            return Err(DiscardReason::Invalid);
-        }
+        holding.takes(payload, submission.agreement.commits())?;
         let sealed = sealed_bytes(payload.result_bytes);
         match output {
             Some((bytes, root)) if bytes == sealed && root == payload.output_root => {
@@ -544,6 +540,7 @@ impl ActiveJob {
                         engine,
                         log_position,
                         watch,
+                        is_shown: false,
                         pledge: None,
                     },
                 );

@@ -51,6 +51,7 @@ mod samples;
 mod scheduler;
 mod settings;
 mod settle;
+mod shown;
 mod stalls;
 mod status;
 mod telemetry;
@@ -73,6 +74,7 @@ pub use quern_ledger::Bond;
 pub use referee::{NoReferee, Purpose, REFEREE_REPLICA, Truth};
 pub use settings::{Engines, Settings};
 pub use settle::SettleLimits;
+pub use shown::Shown;
 pub use telemetry::{BenchmarkPlan, Challenge, Measured};
 pub use watch::{Lapse, Watch};
 
@@ -106,9 +108,12 @@ pub struct Token(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// What is known of the replicas that a device reports, beside the core.
+/// What is known of the replicas that a device shows or reports, beside the core.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReportFacts {
+    /// What there is to what it shows of shards, for each replica with the place of its assignment in the log. What is
+    /// not here was not shown, or need not be looked at.
+    pub shown: BTreeMap<(ReplicaId, u64), Shown>,
     /// Length and chunk root of the results that were delivered in pieces before.
     pub delivered: BTreeMap<ReplicaId, (u64, Digest)>,
     /// What each receipt must state that its device was asked, as far as the job's key is here.
@@ -160,7 +165,7 @@ pub enum Event {
         token: Token,
         /// What it said.
         exchange: Exchange,
-        /// What is known of its reports.
+        /// What is known of its reports, and of what it shows.
         facts: ReportFacts,
     },
     /// A replica that was given to a device could not be handed out, because what belongs to it could

@@ -48,7 +48,7 @@ impl Core {
             Ok(Pledging::Again { is_asked: false }) => {}
             Err(reason) => {
                 self.devices.take_from(&device, id, reason);
-                if reason == DiscardReason::Invalid {
+                if reason.is_fault() {
                     self.release_at(now, id, device, ReleaseCause::Failed, out);
                 }
             }

@@ -35,6 +35,7 @@ mod sample;
 mod samples;
 mod scheduling;
 mod settling;
+mod shown;
 mod spending;
 mod uploading;
 mod waking;

@@ -2,17 +2,18 @@
 
 use super::{Command, Grid, Shared, Sighting, showing};
 use crate::{
-    core::{Event, Measured, ReportFacts, Token, replica_of},
-    vault::{Item, Received},
+    core::{Event, Measured, ReportFacts, Shown, Token, replica_of},
+    held,
+    vault::{Item, Received, Vault},
 };
 use quern_jobs_api::ApiError;
 use quern_network::{Misbehaviour, ReplyToken, ServerEvent};
 use quern_primitives::{DeviceId, Digest, JobId, TaskIndex, view::DeviceView};
 use quern_protocol::{
-    Content, Deliver, Exchange, Fetch, Hello, Mark, Output, Piece, Refusal, ReplicaId, Report,
-    Request, Response, Welcome, limits,
+    Content, Deliver, Exchange, Fetch, Held, Hello, Mark, Output, Piece, Refusal, ReplicaId,
+    Report, Request, Response, Welcome, limits,
 };
-use quern_shards::{keys::Courier, manifest::ShardEntry};
+use quern_shards::{held::Showing, keys::Courier, manifest::ShardEntry};
 use rand::RngExt as _;
 use std::{
     collections::BTreeMap,
@@ -22,6 +23,25 @@ use std::{
 
 /// How long a device that breaks the wire's rules is kept out.
 const MISBEHAVIOUR_BLOCK: Duration = Duration::from_secs(60);
+
+/// What a device shows of a shard.
+struct ToLookAt {
+    /// The replica, with the place of its assignment in the log.
+    assignment: (ReplicaId, u64),
+    /// What it is to show; none if the job's manifest is not here.
+    showing: Option<Showing>,
+    shown: Digest,
+}
+
+impl ToLookAt {
+    /// Reads the shard for it.
+    async fn look(&self, vault: &Vault) -> Shown {
+        match &self.showing {
+            Some(showing) => held::look(vault, showing, &self.shown).await,
+            None => Shown::Unreadable,
+        }
+    }
+}
 
 impl Grid {
     pub(super) fn hello(
@@ -142,8 +162,11 @@ impl Grid {
         tokio::spawn(async move { server.block(device, MISBEHAVIOUR_BLOCK).await });
     }
 
-    /// Takes an exchange in. Results that were delivered in pieces are read and kept first, beside the task
-    /// that owns the core: the largest take a while.
+    /// Takes an exchange in. Before, what the device shows of shards is held to those that are here, and results that
+    /// were delivered in pieces are read and kept: beside the task that owns the core, for both read files, and the largest take
+    /// a while.
+    ///
+    /// An exchange that comes meanwhile may be taken first, so a device shows with each what it hangs on.
     fn receive(&mut self, device: DeviceId, exchange: Exchange, reply: ReplyToken) {
         for report in &exchange.reports {
             let id = replica_of(&report.receipt);
@@ -160,7 +183,11 @@ impl Grid {
             questions: self.questions(device, &exchange.reports),
             ..ReportFacts::default()
         };
-        if files.is_empty() {
+        let held = exchange.holds.iter();
+        let held: Vec<_> = held
+            .filter_map(|held| self.to_look_at(device, held))
+            .collect();
+        if files.is_empty() && held.is_empty() {
             return self.exchange(device, exchange, facts, reply);
         }
         let shared = self.shared.clone();
@@ -169,6 +196,11 @@ impl Grid {
                 let item = Item::Result(id.task, id.replica, device);
                 let root = shared.vault.delivered(id.job, item, bytes).await;
                 facts.delivered.extend(root.map(|root| (id, (bytes, root))));
+            }
+            for it in held {
+                facts
+                    .shown
+                    .insert(it.assignment, it.look(&shared.vault).await);
             }
             let command = Command::Exchanged {
                 device,
@@ -214,6 +246,35 @@ impl Grid {
             Some((id, context.question(id.task)?))
         };
         reports.iter().filter_map(asked).collect()
+    }
+
+    /// What a device shows of a shard, if it is to be looked at.
+    fn to_look_at(&self, device: DeviceId, held: &Held) -> Option<ToLookAt> {
+        let Held {
+            id,
+            log_position,
+            shown,
+        } = *held;
+        if !self.core.awaits_shown(&device, id, log_position) {
+            return None;
+        }
+        let context = self.shared.context(id.job);
+        let shard = context.as_ref().and_then(|it| it.manifest.shard(id.task));
+        let showing = shard.map(|shard| Showing {
+            genesis: self.shared.genesis,
+            job: id.job,
+            task: id.task,
+            replica: id.replica,
+            device,
+            log_position,
+            root: shard.chunk_root,
+            sealed_bytes: shard.sealed_bytes(),
+        });
+        Some(ToLookAt {
+            assignment: (id, log_position),
+            showing,
+            shown,
+        })
     }
 
     /// The replica whose result a report says was delivered in pieces, and its length.

@@ -50,6 +50,7 @@ impl Message for Request {
 
 impl Exchange {
     fn check(&self) -> Result<(), DecodeError> {
+        at_most("exchange.holds", self.holds.len(), limits::HOLDS_MAX)?;
         at_most(
             "exchange.commitments",
             self.commitments.len(),

@@ -96,6 +96,49 @@ fn more_commitments_than_an_exchange_may_have_are_refused() {
     );
 }
 
+/// An exchange in which so many shards are shown.
+fn showing(holds: usize) -> Request {
+    let held = Held {
+        id: ReplicaId {
+            job: JobId([7; 32]),
+            task: 8,
+            replica: 9,
+        },
+        log_position: 10,
+        shown: Digest([11; 32]),
+    };
+    Request::Exchange(Exchange {
+        holds: vec![held; holds],
+        ..Exchange::default()
+    })
+}
+
+#[test]
+fn what_shows_that_a_shard_is_here_goes_before_all_else_of_an_exchange() {
+    let id = [&[7_u8; 32][..], &[8, 0, 0, 0, 9]].concat();
+    let held = [&id[..], &[10, 0, 0, 0, 0, 0, 0, 0], &[11; 32]].concat();
+    assert_eq!(held.len(), 77);
+    let head: &[u8] = &[1, 1 << 2];
+    let encoded = encode(&showing(1));
+    assert!(encoded.starts_with(&[head, &held].concat()));
+    assert_eq!(decode::<Request>(&encoded).unwrap(), showing(1));
+}
+
+#[test]
+fn no_more_shards_are_shown_than_an_exchange_may_have() {
+    let most = showing(limits::HOLDS_MAX);
+    assert_eq!(decode::<Request>(&encode(&most)).unwrap(), most);
+    let error = decode::<Request>(&encode(&showing(limits::HOLDS_MAX + 1))).unwrap_err();
+    assert_eq!(
+        error,
+        DecodeError::OverLimit {
+            field: "exchange.holds",
+            found: 75,
+            limit: 74
+        }
+    );
+}
+
 #[test]
 fn more_reveals_than_an_answer_may_ask_for_are_refused() {
     let id = ReplicaId {
@@ -245,7 +288,8 @@ fn no_more_verdicts_are_asked_for_and_shown_than_the_limit_and_none_with_too_lon
 #[test]
 fn the_largest_messages_fit_the_limit() {
     let inline = limits::REPORTS_MAX * (limits::INLINE_RESULT_BYTES_MAX + 1024)
-        + limits::COMMITMENTS_MAX * 200;
+        + limits::COMMITMENTS_MAX * 200
+        + limits::HOLDS_MAX * 77;
     let work = limits::TASKS_IN_HAND_MAX
         * (limits::INLINE_SHARD_BYTES_MAX + shared::ARGUMENT_BYTES_MAX as usize + 4096)
         + limits::ACKNOWLEDGEMENTS_MAX * (174 + 2 * 40)

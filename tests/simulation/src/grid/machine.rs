@@ -28,7 +28,7 @@ use quern_primitives::{
     payload::DeviceKey,
     receipt::Receipt,
 };
-use quern_protocol::{Assignment, ReplicaId, Response, State};
+use quern_protocol::{Assignment, Held, ReplicaId, Response, State};
 use quern_shards::{
     context::ResultContext,
     result::{result_commitment, seal_result},
@@ -43,6 +43,9 @@ use storage::Storage;
 
 /// The masternode's network key.
 const MASTERNODE: DeviceId = DeviceId([5; 32]);
+
+/// What shows that a shard is where it should be: of shards there are no bytes here.
+pub(super) const SHOWN: Digest = Digest([0x5d; 32]);
 
 /// Of a thousand devices, so many belong to the account of the one before.
 const SHARED_PERMILLE: u32 = 200;
@@ -458,6 +461,16 @@ impl Machine {
         }
     }
 
+    /// What shows that it has the shard of a task that it was given.
+    fn held(&self, id: ReplicaId) -> Held {
+        let given = self.given.get(&id);
+        Held {
+            id,
+            log_position: given.map_or(0, |assignment| assignment.log_position),
+            shown: SHOWN,
+        }
+    }
+
     /// What it answers to a task that it has run, of which it says this. None if its result cannot be
     /// sealed.
     fn answer(&self, work: &Work, assignment: &Assignment, says: Says) -> Option<Finished> {
@@ -495,6 +508,7 @@ impl Machine {
         let commitment = commits.then(|| self.commits(work, &receipt));
         let bytes = sealed.bytes.len() as u64;
         Some(Finished {
+            shown: SHOWN,
             receipt: self.key.sign(receipt, &GENESIS),
             commitment,
             sealed: match task % IN_PIECES {

@@ -4,7 +4,7 @@ use super::{
     benchmarks::BENCHMARKS_READY,
     chain::Order,
     deaths::{Place, kind_at_office},
-    machine::unfit,
+    machine::{SHOWN, unfit},
     network::Link,
     rules::node,
     violation::Violation,
@@ -14,7 +14,8 @@ use super::{
 use crate::population;
 use quern_grid::{FleetSettings, Tuning};
 use quern_masternode::core::{
-    Core, Effect, Engines, Entry, Event, Measured, ReportFacts, Settings, Tick, Token, WorkPlan,
+    Core, Effect, Engines, Entry, Event, Measured, ReportFacts, Settings, Shown, Tick, Token,
+    WorkPlan,
 };
 use quern_primitives::{
     ids::{BlockNumber, DeviceId, Digest, JobId, TaskIndex},
@@ -491,7 +492,13 @@ impl World<'_> {
             let is_whole = found.0 == bytes && core.holds_replica(&id, id_of);
             is_whole.then_some((id_of, found))
         });
+        let shown = exchange.holds.iter().map(|held| {
+            let is_it = held.shown == SHOWN;
+            let shown = if is_it { Shown::Right } else { Shown::Wrong };
+            ((held.id, held.log_position), shown)
+        });
         let facts = ReportFacts {
+            shown: shown.collect(),
             delivered: delivered.collect(),
             ..ReportFacts::default()
         };

@@ -16,7 +16,8 @@ use quern_primitives::{
     receipt::{Exit, Receipt, SignedReceipt},
 };
 use quern_protocol::{
-    Assignment, Benchmark, Discard, Message, SealedKey, ShardFacts, State, TaskLimits, Unavailable,
+    Assignment, Benchmark, Discard, Held, Message, SealedKey, ShardFacts, State, TaskLimits,
+    Unavailable,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -106,6 +107,7 @@ pub(super) fn words(receipt: &SignedReceipt) -> Vec<Acknowledgements> {
 
 pub(super) fn finished(task: u32) -> Finished {
     let key = DeviceKey::from_seed(&[9; 32]);
+    let shown = held(task).shown;
     let ReplicaId { job, task, replica } = id(task);
     let receipt = Receipt {
         job,
@@ -127,9 +129,19 @@ pub(super) fn finished(task: u32) -> Finished {
     };
     let receipt = key.sign(receipt, &GenesisHash::default());
     Finished {
+        shown,
         receipt,
         commitment: None,
         sealed: Sealed::Here(vec![1, 2, 3]),
+    }
+}
+
+/// What shows that the shard of a task is here.
+pub(super) fn held(task: u32) -> Held {
+    Held {
+        id: id(task),
+        log_position: 0,
+        shown: Digest([task.to_le_bytes()[0]; 32]),
     }
 }
 
@@ -396,7 +408,9 @@ impl World {
                         fault: Fault::BadInput,
                     }
                 } else {
-                    Event::Prepared { id }
+                    Event::Prepared {
+                        held: held(id.task),
+                    }
                 };
                 self.pending.push((self.now, event));
             }
@@ -433,9 +447,8 @@ impl World {
                 // Sometimes it is too late to stop it.
                 if self.calm || self.draw(2) == 0 {
                     self.pending.retain(|(_, event)| match event {
-                        Event::Prepared { id: other } | Event::Failed { id: other, .. } => {
-                            *other != id
-                        }
+                        Event::Prepared { held } => held.id != id,
+                        Event::Failed { id: other, .. } => *other != id,
                         Event::Ran { finished } => finished.id() != id,
                         _ => true,
                     });

@@ -23,6 +23,7 @@ use quern_shards::{
     result::open_result,
     seal::{SealSalt, seal},
 };
+use quern_worker::held::showing;
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -96,6 +97,8 @@ pub(crate) struct Office {
 
     /// What happened so far.
     pub(crate) hellos: Vec<Hello>,
+    /// Of which the device has shown that it has the shard.
+    pub(crate) shown: BTreeSet<ReplicaId>,
     pub(crate) commitments: Vec<SignedCommitment>,
     pub(crate) reports: Vec<(ReplicaId, Report)>,
     pub(crate) hand_backs: Vec<HandBack>,
@@ -156,6 +159,7 @@ impl Office {
             unshown: Vec::new(),
             last_marks: BTreeMap::new(),
             hellos: Vec::new(),
+            shown: BTreeSet::new(),
             reports: Vec::new(),
             hand_backs: Vec::new(),
             acknowledged: BTreeSet::new(),
@@ -380,9 +384,23 @@ impl Office {
     }
 
     fn on_exchange(&mut self, exchange: Exchange, reply: ReplyToken) {
+        for held in exchange.holds {
+            let Task {
+                assignment, shard, ..
+            } = &self.tasks[&held.id];
+            assert_eq!(held.log_position, assignment.log_position);
+            let shown = showing(assignment, self.device.id, GENESIS).answer_of(shard);
+            assert_eq!(held.shown, shown.unwrap(), "it does not have the shard");
+            self.shown.insert(held.id);
+        }
+        for told in &exchange.progress {
+            let is_here = told.stage != Stage::Fetching;
+            assert!(!is_here || self.shown.contains(&told.id), "{told:?}");
+        }
         for commitment in exchange.commitments {
             assert!(commitment.is_signed_by(&self.device.id, &GENESIS));
             let id = id(commitment.payload.task);
+            assert!(self.shown.contains(&id));
             self.in_hand.remove(&id);
             self.unasked.push(id);
             self.commitments.push(commitment);
@@ -394,6 +412,7 @@ impl Office {
                 task: receipt.task,
                 replica: receipt.replica,
             };
+            assert!(self.shown.contains(&id));
             self.in_hand.remove(&id);
             self.reports.push((id, report));
         }

@@ -41,7 +41,7 @@ impl Core {
             }
             Err(reason) => {
                 known.discard(id, reason);
-                if reason == DiscardReason::Invalid {
+                if reason.is_fault() {
                     self.release_at(now, id, device, ReleaseCause::Failed, out);
                 }
             }

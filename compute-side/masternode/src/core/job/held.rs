@@ -139,7 +139,14 @@ impl ActiveJob {
         Some((id, holding.device, found))
     }
 
-    /// The device of a replica tells that it goes on.
+    /// The device of a replica has shown that it has the shard.
+    pub(in crate::core) fn set_shown(&mut self, id: ReplicaId) {
+        if let Some(holding) = self.held.get_mut(&(id.task, id.replica)) {
+            holding.is_shown = true;
+        }
+    }
+
+    /// The device of a replica tells that it goes on. It fetches until it has shown that it has the shard.
     pub(in crate::core) fn progressed(
         &mut self,
         id: ReplicaId,
@@ -153,6 +160,10 @@ impl ActiveJob {
         };
         self.watched
             .remove(&(holding.watch.next, id.task, id.replica));
+        let stage = match holding.is_shown {
+            true => stage,
+            false => Stage::Fetching,
+        };
         holding.watch.progressed(stage, now);
         self.watched
             .insert((holding.watch.next, id.task, id.replica));

@@ -6,6 +6,7 @@ use quern_primitives::{
     ids::{DeviceId, GenesisHash, ReplicaIndex, TaskIndex},
     job::Agreement,
     log::{Commitment, SignedCommitment},
+    receipt::Receipt,
 };
 use quern_protocol::DiscardReason;
 
@@ -70,13 +71,15 @@ impl ActiveJob {
             && said.device == device
             && said.log_position == holding.log_position;
         match is_meant && signed.is_signed_by(&device, genesis) {
-            true => Ok(Pledging::New),
+            true if holding.is_shown => Ok(Pledging::New),
+            true => Err(DiscardReason::NotShown),
             false => Err(DiscardReason::Invalid),
         }
     }
 
     /// A device's commitment was taken, with this entry. The device may compute something else; when the
-    /// others have had their time it is asked whatever they do.
+    /// others have had their time it is asked whatever they do. None is taken before its device has shown that it has
+    /// the shard, so of what the log says it was shown too.
     pub(in crate::core) fn committed(&mut self, ticket: Ticket, said: &Commitment, now: Tick) {
         let (task, replica) = (said.task, said.replica);
         let holding = self.held.get_mut(&(task, replica));
@@ -84,6 +87,7 @@ impl ActiveJob {
             return;
         };
         let time_ms = holding.watch.until.since(now).saturating_add(GRACE_MS);
+        holding.is_shown = true;
         holding.pledge = Some(Pledge {
             commitment: said.commitment,
             ticket,
@@ -174,5 +178,19 @@ impl Holding {
     /// Whether its device has committed itself and is not asked to reveal.
     pub(in crate::core) fn waits_to_reveal(&self) -> bool {
         self.pledge.is_some_and(|pledge| !pledge.is_asked)
+    }
+
+    /// Whether a report may be taken whose receipt holds: it opens what its device committed itself to, or no device
+    /// does so, and the device has shown that it has the shard.
+    pub(super) fn takes(&self, receipt: &Receipt, commits: bool) -> Result<(), DiscardReason> {
+        let opens = match self.pledge {
+            Some(pledge) => pledge.commitment == receipt.commitment(),
+            None => !commits,
+        };
+        match (opens, self.is_shown) {
+            (false, _) => Err(DiscardReason::Invalid),
+            (true, false) => Err(DiscardReason::NotShown),
+            (true, true) => Ok(()),
+        }
     }
 }

@@ -33,7 +33,7 @@ fn state(unavailable: &[Unavailable]) -> Exchange {
 }
 
 /// Has a device compute a benchmark in so long.
-fn benchmark(world: &mut World, worker: usize, ms: u64) {
+pub(super) fn benchmark(world: &mut World, worker: usize, ms: u64) {
     world.feed(Event::Challenge(CHALLENGE));
     world.ask(worker, 1);
     let plan = world.workers[worker].answers.last().unwrap().benchmark;

@@ -1,7 +1,7 @@
 //! A device, as the core sees one: it computes well or badly, and keeps what is not acknowledged.
 
 use super::world::{GENESIS, JOB, REFEREE};
-use crate::core::{PlannedAssignment, Truth, WorkPlan};
+use crate::core::{PlannedAssignment, Shown, Truth, WorkPlan};
 use quern_primitives::{
     device::{Class, History},
     ids::{AccountId, DeviceId, Digest, NodeKey, ProgramHash, TaskIndex},
@@ -37,6 +37,8 @@ pub(super) struct Worker {
     pub(super) result_bytes: u64,
     /// The engines it names in its hello.
     pub(super) engines: Vec<(Class, Digest)>,
+    /// What it shows of shards is this; none if it shows nothing.
+    pub(super) shows: Option<Shown>,
     /// Whether the council has verified it.
     pub(super) trusted: bool,
     /// What the chain remembers of its last tasks.
@@ -62,6 +64,7 @@ impl Worker {
             habit,
             result_bytes: RESULT_BYTES,
             engines: vec![(Class::Pinned, ENGINE)],
+            shows: Some(Shown::Right),
             trusted: false,
             history: History::default(),
             accepted_in_a_row: 0,

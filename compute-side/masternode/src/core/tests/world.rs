@@ -328,6 +328,7 @@ impl World {
         let device = self.workers[worker].id();
         let asked = |report: &Report| (replica_of(&report.receipt), QUESTION);
         let facts = ReportFacts {
+            shown: self.shown(worker, &exchange),
             questions: exchange.reports.iter().map(asked).collect(),
             ..ReportFacts::default()
         };

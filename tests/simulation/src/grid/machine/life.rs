@@ -115,7 +115,9 @@ impl World<'_> {
                     self.moves(device, Way::ToDevice)?;
                 }
                 let event = match fault {
-                    None => Event::Prepared { id },
+                    None => Event::Prepared {
+                        held: self.machine(device).held(id),
+                    },
                     Some(fault) => Event::Failed { id, fault },
                 };
                 self.device_step(device, event)

@@ -195,6 +195,7 @@ mod tests {
             commitment: receipt.commitment(),
         };
         Finished {
+            shown: machine::SHOWN,
             receipt: key.sign(receipt, &GENESIS),
             commitment: commits.then(|| key.sign(commitment, &GENESIS)),
             sealed: Sealed::Here(vec![]),

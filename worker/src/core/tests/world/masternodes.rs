@@ -1,11 +1,12 @@
 //! What the masternodes of a world answer a device, by their books.
 
-use super::{super::committing::commits, World, assignment, benchmark, output, words};
+use super::{super::committing::commits, World, assignment, benchmark, held, output, words};
 use quern_primitives::ids::DeviceId;
 use quern_protocol::{
-    Assignment, Discard, DiscardReason, Exchange, Hello, Refusal, ReplicaId, Response, Welcome,
-    Work, limits::TASKS_IN_HAND_MAX,
+    Assignment, Discard, DiscardReason, Exchange, Hello, Refusal, ReplicaId, Response, Stage,
+    Welcome, Work, limits::TASKS_IN_HAND_MAX,
 };
+use std::collections::BTreeSet;
 
 impl World {
     pub(super) fn on_hello(&mut self, masternode: DeviceId, hello: &Hello) -> Response {
@@ -51,6 +52,15 @@ impl World {
         if let Some(number) = exchange.unavailable_for {
             assert!(number <= books.benchmark, "it was given");
         }
+        let holds: BTreeSet<ReplicaId> = exchange.holds.iter().map(|held| held.id).collect();
+        assert_eq!(holds.len(), exchange.holds.len(), "each once");
+        for shown in &exchange.holds {
+            assert_eq!(*shown, held(shown.id.task));
+        }
+        for told in &exchange.progress {
+            let is_here = told.stage != Stage::Fetching;
+            assert_eq!(holds.contains(&told.id), is_here, "{told:?}");
+        }
         for commitment in &exchange.commitments {
             let commitment = &commitment.payload;
             let id = ReplicaId {
@@ -59,6 +69,7 @@ impl World {
                 replica: commitment.replica,
             };
             assert!(books.committed.insert(id), "said twice");
+            assert!(holds.contains(&id), "not shown");
         }
         for report in &exchange.reports {
             let receipt = &report.receipt.payload;
@@ -67,6 +78,7 @@ impl World {
                 task: receipt.task,
                 replica: receipt.replica,
             };
+            assert!(holds.contains(&id), "not shown");
             if commits(id.task) {
                 assert!(books.committed.contains(&id), "not committed");
                 assert!(books.asked.contains(&id) || cannot_wait, "not asked");
