@@ -1,6 +1,20 @@
 use super::*;
 
 #[test]
+fn who_holds_computes_nothing_until_it_may_begin() {
+    let mut one = One::of(TASK, &[1], vec![]);
+    one.rules = one.rules.holding();
+    let begun = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|it| matches!(it, Effect::Compute { .. }))
+    };
+    assert!(!begun(&one.meets(1)));
+    assert!(!begun(&one.step(Event::Woke)));
+    assert!(begun(&one.step(Event::Begin)));
+}
+
+#[test]
 fn a_piece_is_announced_when_it_is_on_the_disk_and_the_next_is_begun_before() {
     let mut one = One::among(&[1]);
     let first = one.computes().unwrap();
