@@ -1,4 +1,4 @@
-//! Tasks of a command of the shell: nothing of it runs without a yes, and with one it runs in cells.
+//! A task of a command of the shell, which runs in cells; [`consent`](quern_swarm::consent) has its own tests.
 //!
 //! The program is its own helper: started with [`INSIDE`] it is a part of a cell. That must be so before it
 //! has a second thread, so it has no harness.
@@ -6,7 +6,7 @@
 
 use quern_primitives::Digest;
 use quern_swarm::{
-    Begin, Computing, Consent, ConsentError, Peer, PeerConfig, PeerError,
+    Begin, Computing, Consent, Peer, PeerConfig, PeerError,
     run::{Helper, PrepareError},
 };
 use quern_swarm_file::{
@@ -44,44 +44,12 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(async {
-        a_command_is_refused_without_a_yes_to_this_very_file().await;
-        println!("a_command_is_refused_without_a_yes_to_this_very_file: ok");
-        with_a_yes_two_peers_compute_a_commands_pieces_in_cells().await;
-        println!("with_a_yes_two_peers_compute_a_commands_pieces_in_cells: ok");
-    });
+    runtime.block_on(two_peers_compute_a_commands_pieces_in_cells());
+    println!("two_peers_compute_a_commands_pieces_in_cells: ok");
     ExitCode::SUCCESS
 }
 
-async fn a_command_is_refused_without_a_yes_to_this_very_file() {
-    let place = place();
-    let (task, folder) = (task(Check::Exact), place.path().join("swarm"));
-    let refused = Peer::start(config(&task, &folder, None)).await;
-    let error = refused.unwrap_err();
-    assert!(
-        matches!(error, PeerError::Prepare(PrepareError::NoConsent)),
-        "{error}"
-    );
-    assert!(!folder.exists(), "it has begun all the same");
-    // A yes to another file is none.
-    let another = Digest([1; 32]);
-    let error = Consent::give(&folder, &task, another).unwrap_err();
-    assert!(matches!(error, ConsentError::Another { .. }), "{error}");
-    assert_eq!(Consent::kept(&folder, &task).unwrap(), None);
-    // One that was given is kept, for this file alone.
-    let given = Consent::give(&folder, &task, task.digest()).unwrap();
-    assert_eq!(Consent::kept(&folder, &task).unwrap(), Some(given));
-    let other = self::task(Check::By("cmp \"$1\" \"$2\"".parse().unwrap()));
-    assert_eq!(Consent::kept(&folder, &other).unwrap(), None);
-    let refused = Peer::start(config(&other, &folder, Some(given))).await;
-    let error = refused.unwrap_err();
-    assert!(
-        matches!(error, PeerError::Prepare(PrepareError::NoConsent)),
-        "{error}"
-    );
-}
-
-async fn with_a_yes_two_peers_compute_a_commands_pieces_in_cells() {
+async fn two_peers_compute_a_commands_pieces_in_cells() {
     let place = place();
     // Strangers, so that pieces are compared: by a command that looks at the first line alone.
     let check = "test \"$(head -n 1 \"$1\")\" = \"$(head -n 1 \"$2\")\"";

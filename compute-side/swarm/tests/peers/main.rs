@@ -2,6 +2,7 @@
 //! to link.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod consent;
 mod group;
 mod hostile;
 mod together;
