@@ -152,8 +152,9 @@ async fn who_breaks_a_rule_of_the_wire_is_disconnected_and_harms_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_gives_other_bytes_than_it_announced_is_disconnected_and_they_are_not_kept() {
-    // Whoever computes is not there yet, so each piece that is announced is wanted.
-    let group = Group::of(4, 1_000);
+    // Whoever computes is not there yet, so each piece that is announced is wanted. Two pieces are announced by
+    // nobody.
+    let group = Group::of(6, 1_000);
     let (told, begin) = crate::group::begin();
     let config = quern_swarm::PeerConfig {
         begin,
