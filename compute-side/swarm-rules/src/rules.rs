@@ -217,6 +217,13 @@ impl<K: Keys> Rules<K> {
         self.belief.standing(key)
     }
 
+    /// Whether it knows who made whatever some neighbour has: so it begins nothing that is done.
+    pub fn has_caught_up(&self) -> bool {
+        let knows = |piece: PieceIndex| self.pieces.made.has(piece);
+        let mut neighbours = self.neighbours.iter().map(|(_, it)| it);
+        neighbours.any(|it| it.hello.is_some() && it.bitfields_due == 0 && it.has.iter().all(knows))
+    }
+
     /// How far it is.
     pub fn progress(&self) -> Progress {
         Progress {

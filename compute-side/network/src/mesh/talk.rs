@@ -202,7 +202,8 @@ mod tests {
 
     async fn heard(bytes: Vec<u8>) -> (io::Result<Option<TalkFault>>, Vec<Vec<u8>>) {
         let heard = Mutex::new(Vec::new());
-        let read = read(&mut Cursor::new(bytes), WIRE, |message| {
+        let mut bytes = Cursor::new(bytes);
+        let read = read(&mut bytes, WIRE, |message| {
             heard.lock().unwrap().push(message);
             async { true }
         });
@@ -272,7 +273,8 @@ mod tests {
     proptest! {
         #[test]
         fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-            let read = read(&mut Cursor::new(bytes), WIRE, |_| async { true });
+            let mut bytes = Cursor::new(bytes);
+            let read = read(&mut bytes, WIRE, |_| async { true });
             // Nothing in it waits for anything but time, of which so few bytes take none.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
             let _ = runtime.unwrap().block_on(read);

@@ -65,12 +65,9 @@ impl Running {
     fn hear(&mut self, peer: PeerId, bytes: &[u8]) {
         let event = match Message::decode(bytes) {
             Ok(message) => {
-                let is_knowledge = matches!(message, Message::Compare(_));
-                self.events.push_back(Event::Said(peer, message));
-                if is_knowledge {
-                    self.has_heard();
-                }
-                return;
+                // Before it a neighbour has said what it computes, and what it has.
+                self.has_heard |= matches!(message, Message::Compare(_));
+                Event::Said(peer, message)
             }
             Err(error) => Event::Garbled(peer, error),
         };

@@ -62,6 +62,10 @@ pub(super) struct Running {
     peers: Vec<PeerAddress>,
     /// What it waits for before it computes.
     begin: Waiting,
+    /// Whether a neighbour has said what its knowledge adds up to.
+    pub(super) has_heard: bool,
+    /// Whether how it stands is to be told at once.
+    is_news: bool,
 }
 
 /// What a peer waits for before it computes.
@@ -119,6 +123,8 @@ impl Running {
             since,
             peers,
             begin,
+            has_heard: false,
+            is_news: false,
         }
     }
 
@@ -181,6 +187,13 @@ impl Running {
                 () = stop.notified() => return Ok(()),
             }
             self.step_all().await?;
+            if self.has_listened() {
+                self.begin();
+                self.step_all().await?;
+            }
+            if std::mem::take(&mut self.is_news) {
+                self.tell_status();
+            }
             while self.moving.try_join_next().is_some() {}
         }
     }
@@ -200,16 +213,14 @@ impl Running {
     }
 
     /// It may compute from now on.
-    pub(super) fn begin(&mut self) {
+    fn begin(&mut self) {
         self.begin = Waiting::Over;
         self.events.push_back(Event::Begin);
     }
 
-    /// A neighbour has said what it knows: who waits for that has heard enough.
-    pub(super) fn has_heard(&mut self) {
-        if matches!(self.begin, Waiting::Until(_)) {
-            self.begin();
-        }
+    /// Whether it has waited for what a neighbour knows, and knows it now.
+    fn has_listened(&self) -> bool {
+        matches!(self.begin, Waiting::Until(_)) && self.has_heard && self.rules.has_caught_up()
     }
 
     pub(super) fn now(&self) -> Tick {
@@ -277,10 +288,14 @@ impl Running {
                 // Unless it was discarded since, or something else is on its way to its place.
                 if self.roots.get(&made.piece) == Some(&made.root) {
                     let piece = made.piece;
+                    self.is_news = self.roots.len() as u64 == u64::from(self.status.pieces);
                     self.events.push_back(Event::Stored { piece });
                 }
             }
-            Written::Merged(output) => self.status.output = Some(output),
+            Written::Merged(output) => {
+                self.status.output = Some(output);
+                self.is_news = true;
+            }
             Written::Failed(error) => return Err(error.into()),
         }
         Ok(())
