@@ -29,7 +29,7 @@ use std::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{oneshot, watch},
 };
 
 /// How `quern` is started as a part of a cell; see `main`.
@@ -217,7 +217,7 @@ async fn run(context: &Context, config: PeerConfig, leaves: bool) -> anyhow::Res
     }
     let bar = count_bar("pieces");
     let followed = tokio::select! {
-        followed = follow(context, &peer, (&folder, &bar), leaves) => followed,
+        followed = follow(context, peer.status(), (&folder, &bar), leaves) => followed,
         ended = peer.ended() => return Ok(ended?),
         asked = is_ended() => asked,
     };
@@ -230,11 +230,10 @@ async fn run(context: &Context, config: PeerConfig, leaves: bool) -> anyhow::Res
 /// Shows how far it is, until the output is there and nobody is to share on.
 async fn follow(
     context: &Context,
-    peer: &Peer,
+    mut heard: watch::Receiver<Status>,
     (folder, bar): (&Path, &ProgressBar),
     leaves: bool,
 ) -> anyhow::Result<()> {
-    let mut heard = peer.status();
     let (mut is_shown, mut trouble) = (false, None);
     loop {
         let status = heard.borrow_and_update().clone();
