@@ -33,6 +33,9 @@ pub const STATUS_EVERY: Duration = Duration::from_millis(200);
 /// Bytes of what a peer writes down of itself.
 pub const STATUS_BYTES_MAX: u64 = 64 * 1024;
 
+/// Characters of a command's last words that people are shown.
+pub const SAID_CHARS_MAX: usize = 200;
+
 /// Bytes of a word that stands beside a piece, or of what this peer found of another's: the longest has 167.
 pub const WORD_BYTES_MAX: u64 = 192;
 

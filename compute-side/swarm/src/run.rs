@@ -10,6 +10,7 @@ use crate::{
     consent::Consent,
     disk::{Folder, measured},
     inputs::InputError,
+    limits::SAID_CHARS_MAX,
 };
 use command::Commands;
 use module::Runs;
@@ -206,5 +207,6 @@ impl Stop {
 fn said(diagnostics: &[u8]) -> String {
     let text = String::from_utf8_lossy(diagnostics);
     let last = text.trim().lines().last().unwrap_or("nothing");
-    quern_swarm_file::shown(last)
+    let short: String = last.chars().take(SAID_CHARS_MAX).collect();
+    quern_swarm_file::shown(&short)
 }

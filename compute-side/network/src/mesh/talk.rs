@@ -126,7 +126,8 @@ where
             return Ok(Some(TalkFault::Kind));
         }
         timed(TALK_TIMEOUT, io.read_exact(&mut kind)).await?;
-        let Some(limit) = (wire.said_bytes_max)(kind[0]) else {
+        let [first] = kind;
+        let Some(limit) = (wire.said_bytes_max)(first) else {
             return Ok(Some(TalkFault::Kind));
         };
         if length > limit {
@@ -136,7 +137,7 @@ where
         let wait = pace.take(Instant::now(), length.saturating_add(frame::LENGTH_BYTES));
         tokio::time::sleep(wait).await;
         let mut message = kind.to_vec();
-        let rest = frame::read_bytes(io, length - 1, &mut message);
+        let rest = frame::read_bytes(io, length.saturating_sub(1), &mut message);
         timed(TALK_TIMEOUT, rest).await?;
         if !hand_on(message).await {
             return Ok(None);
