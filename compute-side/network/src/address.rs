@@ -1,4 +1,4 @@
-//! Where a masternode is reached: names resolved, unusable addresses left out, the preferred
+//! Where somebody is reached: names resolved, unusable addresses left out, the preferred
 //! transport first.
 
 use crate::limits::DIALLED_ADDRESSES_MAX;
@@ -72,7 +72,7 @@ async fn resolve(address: &Multiaddr) -> Vec<Multiaddr> {
     let found = match tokio::net::lookup_host((name.as_str(), 0)).await {
         Ok(found) => found,
         Err(error) => {
-            tracing::debug!(%name, %error, "a masternode's name cannot be looked up");
+            tracing::debug!(%name, %error, "a name cannot be looked up");
             return Vec::new();
         }
     };

@@ -18,6 +18,16 @@ pub fn device_of_seed(seed: [u8; 32]) -> DeviceId {
     device_of(&key_pair(seed).public().to_peer_id()).expect("the key pair is an Ed25519 one")
 }
 
+/// How people and addresses write this name: as libp2p does, `12D3KooW…`.
+pub fn name_of(device: &DeviceId) -> String {
+    peer_of(device).to_string()
+}
+
+/// Reads a name as [`name_of`] writes it; none if it is that of no Ed25519 key.
+pub fn device_of_name(name: &str) -> Option<DeviceId> {
+    device_of(&name.parse().ok()?)
+}
+
 /// The device behind a peer id; `None` when its key is of another kind.
 pub(crate) fn device_of(peer: &PeerId) -> Option<DeviceId> {
     let bytes = peer.to_bytes();
@@ -48,6 +58,15 @@ mod tests {
             peer_of(&device_of_seed(seed)),
             key_pair(seed).public().to_peer_id()
         );
+    }
+
+    #[test]
+    fn a_name_that_is_written_reads_back() {
+        let device = device_of_seed([7; 32]);
+        let name = name_of(&device);
+        assert!(name.starts_with("12D3KooW"), "{name}");
+        assert_eq!(device_of_name(&name), Some(device));
+        assert_eq!(device_of_name("12D3KooW"), None);
     }
 
     #[test]

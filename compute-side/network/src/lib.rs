@@ -7,6 +7,9 @@
 //!   devices do into [`ServerEvent`]s.
 //! - [`Client`] is the device's side. It connects to exactly the masternode whose key it expects
 //!   and carries several requests at a time.
+//! - [`Mesh`] is a peer among equals: anybody may connect, within bounds, and say and ask what its
+//!   [`Wire`] allows. [`mesh`] says who may be there and what is on the wire; the rest of this page is
+//!   about devices and masternodes.
 //!
 //! # Who may connect
 //!
@@ -61,6 +64,8 @@ mod client;
 mod content;
 mod identity;
 pub mod limits;
+mod listen;
+pub mod mesh;
 mod server;
 mod streams;
 mod swarm;
@@ -71,9 +76,10 @@ pub use client::{Client, ClientConfig, ConnectError, RequestError};
 pub use content::{
     AskError, Asker, Inquiry, Reading, ReadingError, WishAnswer, WishError, Wished, Writing,
 };
-pub use identity::device_of_seed;
+pub use identity::{device_of_name, device_of_seed, name_of};
 pub use libp2p::{Multiaddr, multiaddr::Error as AddressError};
 pub use limits::ServerLimits;
+pub use mesh::{Mesh, MeshConfig, MeshEvent, MeshHandle, Wire};
 pub use server::{
     Misbehaviour, ReplyToken, Server, ServerConfig, ServerEvent, ServerHandle, StartError, Stopped,
 };

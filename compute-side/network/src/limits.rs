@@ -93,6 +93,41 @@ pub const DISMISS_GRACE: Duration = Duration::from_secs(1);
 /// Connections that a server accepts at a time if it is not told otherwise.
 pub const CONNECTIONS_MAX: u32 = 4_096;
 
+// Meshes.
+
+/// Bytes of messages that are read of a peer of a mesh in a second.
+pub const SAID_BYTES_PER_SECOND: u64 = 64 * 1024;
+
+/// Bytes of messages that are read of it at once: what it has, what it knows, and some more.
+pub const SAID_BYTES_BURST: u64 = 1024 * 1024;
+
+/// Messages to one peer that wait to be written.
+pub const UNSAID_MAX: usize = 1_024;
+
+/// Bytes of them.
+pub const UNSAID_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a message may take to come, from its first byte on, and to be taken.
+pub const TALK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Streams for content that a peer of a mesh may have open at a time.
+pub const MESH_CONTENT_STREAMS_MAX: usize = 8;
+
+/// Events of a mesh that wait: while so many do nothing more is read. Each is a message at most.
+pub const MESH_EVENTS_MAX: usize = 256;
+
+/// Connections of a mesh at a time whose handshake is not over, of those that others open.
+pub const MESH_PENDING_MAX: u32 = 64;
+
+/// Connections of a mesh beyond those that it keeps: the second ones of peers, and those that are turned away.
+pub const MESH_SURPLUS_MAX: u32 = 16;
+
+/// Connections that a mesh opens at a time.
+pub const DIALS_MAX: usize = 16;
+
+/// Addresses that are looked at of those on which a peer says that it listens.
+pub const TOLD_ADDRESSES_MAX: usize = 16;
+
 /// What a server accepts at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {

@@ -1,6 +1,5 @@
 //! The masternode's side: listens, admits, and hands on what devices ask.
 
-mod listen;
 mod places;
 mod standing;
 
@@ -9,6 +8,7 @@ use crate::{
     content::{Contents, Hearers},
     identity::{device_of, key_pair, peer_of},
     limits::{CONNECTIONS_PER_DEVICE_MAX, DISMISS_GRACE, SURPLUS_MAX, ServerLimits},
+    listen::listen,
     streams::masternode::{Answering, Asked, Event},
     swarm::{Behaviour, BehaviourEvent, build},
 };
@@ -19,7 +19,6 @@ use libp2p::{
     noise, ping,
     swarm::{ConnectionId, Swarm, SwarmEvent},
 };
-use listen::listen;
 use places::{Arrival, Ended, Places};
 use quern_primitives::ids::DeviceId;
 use quern_protocol::{DecodeError, Refusal, Request, Response, limits::REQUEST_TIMEOUT};

@@ -1,4 +1,4 @@
-//! The swarm that both shells drive: QUIC, and TCP with Noise and yamux; ping, identify and the
+//! The libp2p swarm that all shells drive: QUIC, and TCP with Noise and yamux; ping, identify and the
 //! protocol.
 
 use crate::{
@@ -41,6 +41,25 @@ pub(crate) fn build<T: NetworkBehaviour>(
     contents: Contents,
     connections: ConnectionLimits,
 ) -> Result<Swarm<Behaviour<T>>, noise::Error> {
+    build_with(key, |key| Behaviour {
+        limits: connection_limits::Behaviour::new(connections),
+        admission: Admission::default(),
+        identify: identify::Behaviour::new(
+            // Where a device is reached is nobody's to know.
+            identify_config(key, PROTOCOL).with_hide_listen_addrs(true),
+        ),
+        ping: pings(),
+        contents,
+        tasks,
+    })
+}
+
+/// Builds a swarm around what runs on its connections. Fails only when the key cannot sign its own
+/// certificate.
+pub(crate) fn build_with<B: NetworkBehaviour>(
+    key: Keypair,
+    behaviour: impl FnOnce(&Keypair) -> B,
+) -> Result<Swarm<B>, noise::Error> {
     let swarm = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(
@@ -49,18 +68,7 @@ pub(crate) fn build<T: NetworkBehaviour>(
             multiplexer,
         )?
         .with_quic_config(quic_config)
-        .with_behaviour(|key| Behaviour {
-            limits: connection_limits::Behaviour::new(connections),
-            admission: Admission::default(),
-            identify: identify::Behaviour::new(identify_config(key)),
-            ping: ping::Behaviour::new(
-                ping::Config::new()
-                    .with_interval(PING_INTERVAL)
-                    .with_timeout(PING_TIMEOUT),
-            ),
-            contents,
-            tasks,
-        })
+        .with_behaviour(behaviour)
         .unwrap_or_else(|never: Infallible| match never {})
         .with_swarm_config(|config| {
             config
@@ -90,9 +98,18 @@ fn quic_config(mut config: quic::Config) -> quic::Config {
     config
 }
 
-fn identify_config(key: &Keypair) -> identify::Config {
-    identify::Config::new(PROTOCOL.into(), key.public())
+/// Asks for a sign of life, as often as [`PING_INTERVAL`] says.
+pub(crate) fn pings() -> ping::Behaviour {
+    ping::Behaviour::new(
+        ping::Config::new()
+            .with_interval(PING_INTERVAL)
+            .with_timeout(PING_TIMEOUT),
+    )
+}
+
+/// How a peer introduces itself that speaks this protocol.
+pub(crate) fn identify_config(key: &Keypair, protocol: &str) -> identify::Config {
+    identify::Config::new(protocol.into(), key.public())
         .with_agent_version(concat!("quern/", env!("CARGO_PKG_VERSION")).into())
-        .with_hide_listen_addrs(true)
         .with_cache_size(0)
 }

@@ -260,6 +260,11 @@ impl Context {
         Ok(path)
     }
 
+    /// The folder with the swarms' folders.
+    pub(crate) fn swarms(&self) -> PathBuf {
+        self.home.join("swarms")
+    }
+
     /// The contract that a text names: all its digits, or the first of one that was opened from here.
     pub(crate) fn contract(&self, text: &str) -> Result<ContractId, ContextError> {
         if let Ok(contract) = text.parse() {

@@ -133,6 +133,11 @@ enum UsageError {
 }
 
 fn main() -> ExitCode {
+    // A part of a cell, before there is a second thread. Nobody types this.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|it| it == swarm::CELL) && arguments.next().is_none() {
+        return quern_cell::inside();
+    }
     let cli = match parsed() {
         Ok(cli) => cli,
         Err(error) => {

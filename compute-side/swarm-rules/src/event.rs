@@ -81,6 +81,8 @@ pub enum Event {
         /// Which.
         piece: PieceIndex,
     },
+    /// Who was [holding](crate::Rules::holding) may compute from now on.
+    Begin,
     /// It is as late as [`Rules::next_wakeup`](crate::Rules::next_wakeup) said.
     Woke,
 }

@@ -38,6 +38,9 @@ use quern_primitives::{Digest, payload::Signed};
 /// The protocol's name and version, as negotiated between peers.
 pub const PROTOCOL: &str = "/quern/swarm/1";
 
+/// The same of the streams over which pieces come: a [`Fetch`], and [`Chunk`]s in answer.
+pub const PIECE_PROTOCOL: &str = "/quern/swarm-piece/1";
+
 /// The version that a [`Hello`] names. A later one may say more behind the same first messages.
 pub const VERSION: u16 = 1;
 

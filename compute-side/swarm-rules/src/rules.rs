@@ -113,6 +113,8 @@ pub struct Rules<K> {
     computed: u64,
     checked: u64,
     is_merged: bool,
+    /// Whether it computes nothing yet.
+    is_holding: bool,
     /// When it looks for something to compute again.
     look_from: Tick,
     outbox: Outbox,
@@ -154,6 +156,7 @@ impl<K: Keys> Rules<K> {
             computed: 0,
             checked: 0,
             is_merged: false,
+            is_holding: false,
             look_from: Tick::default(),
             outbox: Outbox::default(),
             compare_at: Tick::default(),
@@ -162,6 +165,14 @@ impl<K: Keys> Rules<K> {
         };
         rules.resume(&setup);
         rules
+    }
+
+    /// The same, but that it computes nothing until [`Event::Begin`]: a newcomer that listens first does
+    /// not begin what others are at.
+    #[must_use]
+    pub fn holding(mut self) -> Self {
+        self.is_holding = true;
+        self
     }
 
     /// What follows from an event.
@@ -206,7 +217,14 @@ impl<K: Keys> Rules<K> {
         self.belief.standing(key)
     }
 
-    /// Whether all pieces are here, and whether they were merged.
+    /// Whether it knows who made whatever some neighbour has: so it begins nothing that is done.
+    pub fn has_caught_up(&self) -> bool {
+        let knows = |piece: PieceIndex| self.pieces.made.has(piece);
+        let mut neighbours = self.neighbours.iter().map(|(_, it)| it);
+        neighbours.any(|it| it.hello.is_some() && it.bitfields_due == 0 && it.has.iter().all(knows))
+    }
+
+    /// How far it is.
     pub fn progress(&self) -> Progress {
         Progress {
             stored: self
@@ -215,6 +233,9 @@ impl<K: Keys> Rules<K> {
                 .iter()
                 .fold(0, |count: u32, _| count.saturating_add(1)),
             pieces: self.task.pieces,
+            computed: self.computed,
+            checked: self.checked,
+            neighbours: self.neighbours.greeted().count(),
             is_merged: self.is_merged,
         }
     }
@@ -259,6 +280,10 @@ impl<K: Keys> Rules<K> {
             Event::Fetched { piece, from } => self.fetched(piece, from, out),
             Event::FetchFailed { piece, from, fault } => self.fetch_failed(piece, from, fault, out),
             Event::Stored { piece } => self.stored(piece),
+            Event::Begin => {
+                self.is_holding = false;
+                self.look_from = self.now;
+            }
             Event::Woke => {}
         }
     }
@@ -294,6 +319,12 @@ pub struct Progress {
     pub stored: u32,
     /// Pieces of the task.
     pub pieces: u32,
+    /// Pieces that it computed because nobody had them.
+    pub computed: u64,
+    /// Pieces that it computed because somebody had them.
+    pub checked: u64,
+    /// Neighbours that said hello.
+    pub neighbours: usize,
     /// Whether all were there and vouched for.
     pub is_merged: bool,
 }

@@ -5,6 +5,7 @@ mod content;
 mod cut;
 mod keeping;
 mod loopback;
+mod mesh;
 mod raw;
 mod streams;
 mod timers;

@@ -26,7 +26,7 @@ pub(super) struct Working {
 impl<K: Keys> Rules<K> {
     /// Whether it could compute more than it does.
     pub(super) fn is_idle(&self) -> bool {
-        !self.is_merged && self.working.len() < usize::from(self.slots)
+        !self.is_merged && !self.is_holding && self.working.len() < usize::from(self.slots)
     }
 
     pub(super) fn take_up_work(&mut self, out: &mut Vec<Effect>) {

@@ -1,6 +1,39 @@
 use super::*;
 
 #[test]
+fn who_holds_computes_nothing_until_it_may_begin() {
+    let mut one = One::of(TASK, &[1], vec![]);
+    one.rules = one.rules.holding();
+    let begun = |effects: &[Effect]| {
+        effects
+            .iter()
+            .any(|it| matches!(it, Effect::Compute { .. }))
+    };
+    assert!(!one.rules.has_caught_up());
+    assert!(!begun(&one.meets(1)));
+    assert!(one.rules.has_caught_up());
+    one.hears(1, Message::Have(made(3, 1, 2)));
+    assert!(one.rules.has_caught_up());
+    assert!(!begun(&one.step(Event::Woke)));
+    assert!(begun(&one.step(Event::Begin)));
+}
+
+#[test]
+fn who_hears_that_a_neighbour_has_a_piece_has_not_caught_up_before_it_knows_who_made_it() {
+    let mut one = One::of(TASK, &[1], vec![]);
+    one.step(Event::Joined {
+        peer: id(1),
+        opened: true,
+    });
+    one.hears(1, hello());
+    assert!(!one.rules.has_caught_up(), "it has not said what it has");
+    one.hears(1, Message::Bitfield(vec![0b1000, 0]));
+    assert!(!one.rules.has_caught_up());
+    one.hears(1, Message::Heard(vec![Word::Made(made(3, 1, 2))]));
+    assert!(one.rules.has_caught_up());
+}
+
+#[test]
 fn a_piece_is_announced_when_it_is_on_the_disk_and_the_next_is_begun_before() {
     let mut one = One::among(&[1]);
     let first = one.computes().unwrap();

@@ -1,18 +1,17 @@
-//! The addresses of a server.
+//! The addresses of whoever is connected to.
 
-use super::StartError;
-use crate::{streams::masternode::Answering, swarm::Behaviour};
+use crate::StartError;
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, TransportError,
-    swarm::{Swarm, SwarmEvent},
+    swarm::{NetworkBehaviour, Swarm, SwarmEvent},
 };
 use std::{collections::HashMap, io};
 
 /// Listens on all of these; returns where, with the ports that were free, when every one is listened
 /// on.
-pub(super) async fn listen(
-    swarm: &mut Swarm<Behaviour<Answering>>,
+pub(crate) async fn listen<B: NetworkBehaviour>(
+    swarm: &mut Swarm<B>,
     wanted: Vec<Multiaddr>,
 ) -> Result<Vec<Multiaddr>, StartError> {
     let mut awaited = HashMap::new();
