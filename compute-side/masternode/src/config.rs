@@ -73,7 +73,7 @@ pub struct Config {
     pub settle_wait_seconds: Option<u32>,
     /// What the jobs' files may take of the disk, in bytes: programs, manifests, shards, and results
     /// over 64 KiB. Smaller results and the logs are in the store, and come on top. It says the same as a
-    /// [`depot`](Self::depot) that is a folder.
+    /// `depot` that is a folder.
     pub disk_bytes_max: Option<u64>,
     /// Where the jobs' files are kept, if not in a folder of `data_dir` as `disk_bytes_max` says.
     pub depot: Option<quern_depot::Settings>,

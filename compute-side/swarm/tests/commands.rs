@@ -1,6 +1,6 @@
 //! A task of a command of the shell, which runs in cells; [`consent`](quern_swarm::consent) has its own tests.
 //!
-//! The program is its own helper: started with [`INSIDE`] it is a part of a cell. That must be so before it
+//! The program is its own helper: started with `INSIDE` it is a part of a cell. That must be so before it
 //! has a second thread, so it has no harness.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 

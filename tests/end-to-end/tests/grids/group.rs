@@ -1,5 +1,6 @@
 //! A job of several masternodes on the chain of several validators, of which some stop.
 
+mod keeping;
 mod liar;
 mod world;
 

@@ -90,7 +90,7 @@ async fn stored(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 /// A folder with what a folder may have.
-fn filled(folder: &Path) -> anyhow::Result<()> {
+pub(super) fn filled(folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder.join("deep/er"))?;
     fs::create_dir_all(folder.join("empty"))?;
     let bytes: Vec<u8> = (0..1_500_000u64)
@@ -168,7 +168,7 @@ async fn handed_in(quern: &Quern, folder: &Path) -> anyhow::Result<String> {
 }
 
 /// Who holds what, and how many periods each was paid for.
-fn holders(status: &Value) -> Vec<(u64, String, u64)> {
+pub(super) fn holders(status: &Value) -> Vec<(u64, String, u64)> {
     let holders = status["holders"].as_array().into_iter().flatten();
     let rows = holders.filter_map(|it| {
         let device = it["device"].as_str()?.to_owned();
@@ -207,7 +207,7 @@ async fn paid(quern: &Quern, contract: &str) -> anyhow::Result<()> {
     }
 }
 
-async fn comes_back(
+pub(super) async fn comes_back(
     quern: &Quern,
     contract: &str,
     (folder, back): (&Path, &Path),

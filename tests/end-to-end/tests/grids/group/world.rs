@@ -69,6 +69,13 @@ const SMALL: Size = Size {
     workers: 2,
 };
 
+/// As few as a group of three and a stripe of three pieces take.
+const KEEPING: Size = Size {
+    validators: 1,
+    masternodes: 3,
+    workers: 3,
+};
+
 /// An operator's programs, beside its validator.
 pub(super) struct Operator {
     pub(super) account: Account,
@@ -88,7 +95,7 @@ pub(super) struct World {
 /// A worker. Its process ends when it is dropped.
 pub(super) struct Worker {
     pub(super) device: DeviceId,
-    _part: Part,
+    pub(super) part: Part,
 }
 
 impl World {
@@ -103,6 +110,11 @@ impl World {
     /// The smallest in which a job has a group of three, with these parameters.
     pub(super) async fn start_small(params: &[(&str, u64)]) -> anyhow::Result<Self> {
         Self::start_of(&SMALL, Special { acts: &[], params }).await
+    }
+
+    /// The smallest in which a group of three has pieces kept with three machines, with these parameters.
+    pub(super) async fn start_keeping(params: &[(&str, u64)]) -> anyhow::Result<Self> {
+        Self::start_of(&KEEPING, Special { acts: &[], params }).await
     }
 
     async fn start_of(size: &Size, special: Special<'_>) -> anyhow::Result<Self> {
@@ -432,6 +444,7 @@ async fn start_worker(
          chain = {node_urls:?}\n\
          prefer = \"tcp\"\n\
          stop_grace_s = 2\n\
+         [limits]\npieces_mib = 256\n\
          [availability]\ntemperature_c_max = 110\nbattery_percent_min = 0\n"
     );
     fs::write(&settings, text)?;
@@ -441,7 +454,7 @@ async fn start_worker(
     let title = format!("worker {number}");
     Ok(Worker {
         device: secrets.id(),
-        _part: Part::start(&title, program, arguments, log)?,
+        part: Part::start(&title, program, arguments, log)?,
     })
 }
 
