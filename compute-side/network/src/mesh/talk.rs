@@ -36,7 +36,7 @@ pub enum TalkFault {
     Again,
 }
 
-/// With what to say something to a peer. Clones are for the same link.
+/// With what to say something to a peer. Clones are for the same link, which ends with the last of them.
 #[derive(Clone, Debug)]
 pub struct Voice {
     queue: mpsc::Sender<Vec<u8>>,

@@ -154,8 +154,9 @@ async fn two_that_dial_each_other_at_once_end_with_the_same_link() {
 
 #[tokio::test]
 async fn who_connects_is_found_where_it_listens() {
-    let (one, mut other) = (One::at(1, QUIC).await, One::at(2, QUIC).await);
+    let (mut one, mut other) = (One::at(1, QUIC).await, One::at(2, QUIC).await);
     one.dial(&other);
+    let _links = (one.joined().await, other.joined().await);
     let found = async {
         loop {
             if let MeshEvent::Found { peer, address } = other.next().await {
@@ -190,7 +191,7 @@ async fn who_breaks_a_rule_is_told_and_who_is_blocked_is_not_let_in() {
     let (mut one, mut other) = (One::at(1, TCP).await, One::at(2, TCP).await);
     one.dial(&other);
     let (.., voice) = one.joined().await;
-    let (peer, ..) = other.joined().await;
+    let (peer, .., _voice) = other.joined().await;
     assert!(voice.say(vec![0; 101]));
     let broke = async {
         loop {
@@ -224,8 +225,7 @@ async fn who_breaks_a_rule_is_told_and_who_is_blocked_is_not_let_in() {
 async fn who_asks_more_at_a_time_than_it_may_has_the_rest_broken_off() {
     let (mut one, mut other) = (One::at(1, TCP).await, One::at(2, TCP).await);
     one.dial(&other);
-    one.joined().await;
-    other.joined().await;
+    let _links = (one.joined().await, other.joined().await);
     let name = other.mesh.name();
     // One at a time, so that each is taken before the next is asked. The stream for messages of who says
     // nothing is not there, so a few more fit than there may be of content.
