@@ -76,8 +76,14 @@ fn after_a_reconnection_and_a_restart_it_is_shown_again() {
             connection,
         },
     );
-    let (_, exchange) = open(&mut core, 2_000);
-    assert_eq!(exchange.holds, [held(1)]);
+    let connection = connect(&mut core, 2_000, HOME);
+    let welcome = Some(Response::Welcome(Welcome {
+        heartbeat_ms: 5_000,
+    }));
+    answer(&mut core, 2_000, HOME, connection, 0, welcome);
+    // It wants nothing, so it speaks when it has something to tell.
+    let effects = core.step(Tick(2_000 + PROGRESS_MS), Event::Woken);
+    assert_eq!(the_exchange(&effects).1.holds, [held(1)]);
 
     let restored = Restored {
         masternode: HOME,

@@ -140,6 +140,7 @@ fn what_a_device_shows_wrongly_is_its_failure_and_the_task_goes_to_another() {
     let shower = &world.workers[0];
     assert_eq!(shower.discarded, [(id, DiscardReason::NotShown)]);
     assert!(shower.in_hand.is_empty(), "and it gets nothing else");
+    benchmark(&mut world, 1, 100);
     world.ask(1, 1);
     assert_eq!(world.workers[1].names()[0].task, id.task);
 }
