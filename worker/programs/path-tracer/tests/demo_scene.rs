@@ -5,21 +5,25 @@
 #[path = "../examples/make_scene/files/mod.rs"]
 mod files;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use quern_path_tracer::bundle::{Bundle, pack};
 use quern_path_tracer::tile::{Frame, Tile, TileRequest};
 use quern_path_tracer::{Scene, render_tile};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/demo/scene");
-
 /// What every one of the demo's tasks has to carry.
 const BUNDLE_BYTES_MAX: usize = 1_500_000;
+
+/// Where the scene is. Asked of cargo when the test runs: a kept program may be of another clone.
+fn folder() -> PathBuf {
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap());
+    package.join("../../../tests/demo/scene")
+}
 
 #[test]
 fn generated_files_of_the_scene_are_current() {
     for (name, content) in files::files() {
-        let stored = std::fs::read(Path::new(FOLDER).join(name)).unwrap();
+        let stored = std::fs::read(folder().join(name)).unwrap();
         assert!(
             stored == content,
             "{name} differs: run the example make_scene on its folder"
@@ -29,7 +33,7 @@ fn generated_files_of_the_scene_are_current() {
 
 #[test]
 fn scene_loads_and_shows_something() {
-    let bytes = pack(&Path::new(FOLDER).join("quern.scene")).unwrap();
+    let bytes = pack(&folder().join("quern.scene")).unwrap();
     assert!(bytes.len() < BUNDLE_BYTES_MAX);
     let scene = Scene::load(&Bundle::parse(&bytes).unwrap()).unwrap();
     let frame = Frame {
