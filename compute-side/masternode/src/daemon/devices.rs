@@ -163,8 +163,8 @@ impl Grid {
     }
 
     /// Takes an exchange in. Before, what the device shows of shards is held to those that are here, and results that
-    /// were delivered in pieces are read and kept: beside the task that owns the core, for both read files, and the largest take
-    /// a while.
+    /// were delivered in pieces are read and kept: beside the task that owns the core, for both read files, and the
+    /// largest take a while.
     ///
     /// An exchange that comes meanwhile may be taken first, so a device shows with each what it hangs on.
     fn receive(&mut self, device: DeviceId, exchange: Exchange, reply: ReplyToken) {

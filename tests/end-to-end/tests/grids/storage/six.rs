@@ -41,11 +41,11 @@ const ANSWERER: &str = "//Charlie//stash";
 /// What a period of a piece brings its holder, of a thousand.
 const HOLDERS_PERMILLE: Amount = 700;
 
-/// Of each account, or of a piece with a device, how many periods were paid, and what one brings.
+/// Of each piece with a device, how many periods were paid, and what one brings.
 type Paid = BTreeMap<(PieceIndex, DeviceId), (u32, Amount)>;
 
 #[test]
-#[ignore = "a gibibyte kept twice takes ten minutes and 6 GB of disk; `cargo xtask test --nightly` runs it"]
+#[ignore = "a gibibyte kept twice takes six minutes and 6 GB of disk; `cargo xtask test --nightly` runs it"]
 fn a_gibibyte_outlives_a_machine_that_goes_one_that_rots_and_one_that_borrows_too_late() {
     run_within(DEADLINE.saturating_mul(3), async {
         let scratch = tempfile::tempdir()?;
@@ -108,7 +108,7 @@ async fn outlived(bench: &mut Bench) -> anyhow::Result<()> {
     let contract = case("a large folder is handed in", handed_in(&quern, &folder)).await?;
     let id: ContractId = contract.parse().context("it is no name of a contract")?;
     let mut paid = Paid::new();
-    case("each piece is paid for twice", async {
+    case("each piece is paid for with two machines", async {
         while !all_paid(bench, id, &mut paid, |_, _| true).await? {
             tokio::time::sleep(PAUSE).await;
         }
